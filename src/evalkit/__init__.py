@@ -1,0 +1,53 @@
+"""evalkit: by how much did a programme raise income, compared with whom, and how sure are we."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Loaded when first used, so that ``import evalkit`` stays light.
+_PUBLIC = {
+    "Panel": "evalkit.panel",
+    "Rollout": "evalkit.rollout",
+    "Design": "evalkit.design",
+    "Estimate": "evalkit.estimate",
+    "Notice": "evalkit.notices",
+    "TwoByTwo": "evalkit.estimators",
+    "TwoWay": "evalkit.estimators",
+    "EventStudy": "evalkit.estimators",
+    "GroupTime": "evalkit.estimators",
+    "ESTIMATORS": "evalkit.estimators",
+    "aggregate": "evalkit.aggregate",
+    "headline": "evalkit.headline",
+    "one_unit": "evalkit.one_unit",
+    "infer": "evalkit.inference.linear",
+    "Inference": "evalkit.inference.linear",
+    "covariance": "evalkit.inference.linear",
+    "wald": "evalkit.inference.linear",
+    "Study": "evalkit.study",
+    "evaluate": "evalkit.evaluate",
+    "Findings": "evalkit.findings",
+    "example_design": "evalkit.examples",
+    "EvalkitError": "evalkit.errors",
+    "PanelError": "evalkit.errors",
+    "RolloutError": "evalkit.errors",
+    "DesignError": "evalkit.errors",
+    "EstimateError": "evalkit.errors",
+    "StudyError": "evalkit.errors",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,153 @@
+"""Group-time cells brought together: overall, by event time, by cohort, by calendar period."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import EstimateError, unknown
+from evalkit.estimate import Estimate, cell_frame, require_kinds
+
+Array = np.ndarray[Any, Any]
+
+BY = ("overall", "event_time", "cohort", "period")
+
+
+def aggregate(
+    cells: Estimate, by: str = "overall", balance: int | None = None, first: int | None = None, last: int | None = None
+) -> Estimate:
+    """Return averages of group-time effects, weighted by estimated cohort shares.
+
+    Parameters
+    ----------
+    cells : Estimate
+        With parameters of kind ``group_time`` and ``cohort_share``, from :class:`evalkit.GroupTime`.
+    by : "overall", "event_time", "cohort" or "period"
+        *overall* is the average over all treated unit-periods (did's "simple"), the headline. The others return one
+        parameter a label, and an ``average`` last: over event times from 0 on (plain mean), over cohorts
+        (by their shares), over periods (plain mean).
+    balance : int, optional
+        By event time only: keep the cohorts seen at least this many periods after treatment, and event times up
+        to it, so that the path is not bent by cohorts that come and go.
+    first, last : int, optional
+        First event time shown, and last event time used.
+
+    Returns
+    -------
+    Estimate
+        The weights are estimated, and their influence is carried along.
+
+    Notes
+    -----
+    Callaway & Sant'Anna (2021), section 3.2, with the conventions of R did's ``aggte``.
+    """
+    if by == "unit":
+        raise EstimateError("A cohort's effect cannot be split by unit. Use evalkit.one_unit(design, unit): it refits the unit on its own.")
+    if by not in BY:
+        raise EstimateError(unknown("aggregation", by, (*BY, "unit")))
+    require_kinds(cells, ("group_time", "cohort_share"), "An aggregation")
+    if balance is not None and by != "event_time":
+        raise EstimateError("balance= keeps the same cohorts along a path: it has a meaning with by='event_time' only.")
+    averages = _Averages(cells)
+    table = cells.cells
+    effect = (table["kind"] == "group_time").to_numpy()
+    event, cohort, period = (table[c].to_numpy() for c in ("event_time", "cohort", "period"))
+    if last is not None:
+        effect = effect & (event <= last)
+    after = effect & (event >= 0)
+    if not after.any():
+        raise EstimateError("There is no effect after treatment among these cells.")
+    if by == "overall":
+        part = averages.by_share(after)
+        return averages.estimate([part], cell_frame("overall", 1, units=averages.units(after)))
+    if by == "event_time":
+        return _by_event_time(averages, effect, event, cohort, period, balance, first)
+    labels = np.unique((cohort if by == "cohort" else period)[after])
+    groups = [after & ((cohort if by == "cohort" else period) == label) for label in labels]
+    parts = [averages.plain(group) if by == "cohort" else averages.by_share(group) for group in groups]
+    frame = cell_frame(by, len(labels), **{by: labels}, units=[averages.units(group) for group in groups])
+    overall = averages.of_cohorts(parts, labels) if by == "cohort" else _mean(parts)
+    return averages.estimate([*parts, overall], _with_average(frame, averages.units(after)))
+
+
+def _by_event_time(
+    averages: _Averages, effect: Array, event: Array, cohort: Array, period: Array, balance: int | None, first: int | None
+) -> Estimate:
+    if balance is not None:
+        start, end = period[effect].min(), period[effect].max()
+        # With a varying base the first period is a base only, so the panel starts one earlier than the cells.
+        start = min(start, averages.first_period)
+        effect = effect & (end - cohort >= balance) & (event <= balance) & (event >= balance - (end - start))
+        if not effect.any():
+            raise EstimateError(f"No cohort is seen for {balance} periods after treatment. Choose a smaller balance.")
+    if first is not None:
+        effect = effect & (event >= first)
+    labels = np.unique(event[effect])
+    groups = [effect & (event == label) for label in labels]
+    parts = [averages.by_share(group) for group in groups]
+    reference = [bool(averages.reference[group].all()) for group in groups]
+    frame = cell_frame(
+        "event_time", len(labels), event_time=labels, units=[averages.units(g) for g in groups], reference=reference
+    )
+    overall = _mean([part for part, label in zip(parts, labels, strict=True) if label >= 0])
+    return averages.estimate([*parts, overall], _with_average(frame, averages.units(effect & (event >= 0))))
+
+
+def _with_average(frame: pd.DataFrame, units: float) -> pd.DataFrame:
+    name = str(frame["kind"].iloc[0])
+    return pd.concat([frame, cell_frame("average", 1, name=name, units=units)], ignore_index=True)
+
+
+Part = tuple[float, Array]  # a value and its gradient (k,)
+
+
+def _mean(parts: list[Part]) -> Part:
+    return float(np.mean([value for value, _ in parts])), np.mean([gradient for _, gradient in parts], axis=0)
+
+
+class _Averages:
+    """Means of cells as values with gradients, weights included."""
+
+    def __init__(self, cells: Estimate) -> None:
+        self.cells, table = cells, cells.cells
+        self.cohort = table["cohort"].to_numpy()
+        self.reference = table["reference"].to_numpy()
+        share = np.flatnonzero(table["kind"] == "cohort_share")
+        self.share_of = {self.cohort[i]: i for i in share}
+        self.first_period = cells.facts.first_period if cells.facts.first_period is not None else np.inf
+
+    def by_share(self, group: Array) -> Part:
+        """Share-weighted mean over cells: sum of p_g ATT / sum of p_g, eq. (3.5)."""
+        theta = self.cells.theta
+        inside = np.flatnonzero(group)
+        shares = np.array([self.share_of[self.cohort[i]] for i in inside])
+        total = theta[shares].sum()
+        value = float(theta[shares] @ theta[inside] / total)
+        gradient = np.zeros(len(theta))
+        gradient[inside] = theta[shares] / total
+        np.add.at(gradient, shares, (theta[inside] - value) / total)
+        return value, gradient
+
+    def plain(self, group: Array) -> Part:
+        gradient = group / group.sum()
+        return float(gradient @ self.cells.theta), gradient
+
+    def of_cohorts(self, parts: list[Part], cohorts: Array) -> Part:
+        """Share-weighted mean of cohort means."""
+        theta = self.cells.theta
+        shares = np.array([self.share_of[g] for g in cohorts])
+        p, values = theta[shares], np.array([value for value, _ in parts])
+        mean = float(p @ values / p.sum())
+        gradient = sum((w * g for w, (_, g) in zip(p / p.sum(), parts, strict=True)), np.zeros(len(theta)))
+        gradient[shares] += (values - mean) / p.sum()
+        return mean, gradient
+
+    def units(self, group: Array) -> float:
+        """Treated units behind a group of cells."""
+        table = self.cells.cells[group].drop_duplicates("cohort")
+        return float(table["units"].sum())
+
+    def estimate(self, parts: list[Part], frame: pd.DataFrame) -> Estimate:
+        return self.cells.map(np.array([v for v, _ in parts]), np.array([g for _, g in parts]), frame)

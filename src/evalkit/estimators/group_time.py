@@ -1,0 +1,283 @@
+"""Group-time average effects of Callaway & Sant'Anna (2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from evalkit.design import Design
+from evalkit.errors import DesignError, first_five, unknown
+from evalkit.estimate import Estimate, Facts, cell_frame
+from evalkit.kernels import doubly_robust as dr
+from evalkit.notices import Notice
+
+Array = np.ndarray[Any, Any]
+
+METHODS = ("dr", "ipw", "reg")
+
+
+@dataclass(frozen=True)
+class GroupTime:
+    """Effects ATT(g, t) of every cohort in every period, each a two-period comparison that uses clean comparison units only.
+
+    Parameters
+    ----------
+    method : "dr", "ipw" or "reg"
+        Doubly robust (the default), Hajek inverse probability weighting, or outcome regression. Without
+        covariates the three are the same difference of means.
+
+    Returns
+    -------
+    Estimate
+        Cells of kind ``group_time`` (cohort, period, event_time), and ``cohort_share``, the estimated shares with
+        which :func:`evalkit.aggregate` weights them.
+
+    Raises
+    ------
+    DesignError
+        When covariates are collinear in a comparison group or predict treatment perfectly, and when the propensity
+        of a cohort of one unit is asked for.
+
+    Notes
+    -----
+    Callaway & Sant'Anna (2021, Journal of Econometrics 225), eq. (2.4)-(2.6). Conventions are those of R's did 2.5:
+    standard errors without a small-sample factor and normal quantiles; cohorts treated in the first period have no
+    base period and leave; without never-treated units the last cohort is the comparison until it starts.
+    Covariates and weights are read in the earlier of the two periods.
+
+    Examples
+    --------
+    >>> import evalkit as ek
+    >>> design = ek.example_design()
+    >>> cells = ek.GroupTime()(design)
+    >>> int((cells.cells["kind"] == "cohort_share").sum())
+    3
+    """
+
+    method: str = "dr"
+    kinds: ClassVar[tuple[str, ...]] = ("group_time", "cohort_share")
+    cannot: ClassVar[dict[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise DesignError(unknown("method", self.method, METHODS))
+
+    def __call__(self, design: Design) -> Estimate:
+        """Return all group-time effects of a design."""
+        comparison = Comparison.of(design)
+        if self.method != "reg" and design.covariates:
+            self._refuse_single_units(design, comparison)
+        column = _CrossSection(design, self.method) if design.unbalanced == "repeated_cross_section" else _Differences(design, self.method)
+        columns = _Columns(design)
+        labels: list[tuple[int, int, bool]] = []
+        skipped: list[str] = []
+        for cohort in comparison.cohorts:
+            for time, base in comparison.pairs(cohort):
+                if time == base:
+                    columns.add_zero()
+                    labels.append((cohort, time, True))
+                    continue
+                others = comparison.of_cell(cohort, time, base)
+                try:
+                    result = column(cohort, time, base, others)
+                except dr.Separation:
+                    raise DesignError(_separated(cohort, time, design)) from None
+                except dr.Collinear:
+                    raise DesignError(_collinear(cohort, time, design)) from None
+                if result is None:
+                    skipped.append(f"{cohort} in {time}")
+                    continue
+                columns.add(*result)
+                labels.append((cohort, time, False))
+        if not columns.theta:
+            raise DesignError("No group-time effect can be estimated: no cohort has both a clean base period and a comparison.")
+        return self._estimate(design, comparison, columns, labels, skipped)
+
+    def _estimate(self, design: Design, comparison: Comparison, columns: _Columns, labels: list[tuple[int, int, bool]], skipped: list[str]) -> Estimate:
+        cohorts, periods, reference = (np.array(part) for part in zip(*labels, strict=True))
+        sizes = {g: int((design.cohort == g).sum()) for g in comparison.cohorts}
+        effects = cell_frame(
+            "group_time", len(labels), cohort=cohorts, period=periods, event_time=periods - cohorts,
+            units=[sizes[g] for g in cohorts], reference=reference,
+        )  # fmt: skip
+        weight = design.unit_weight / design.unit_weight.mean()
+        for cohort in comparison.cohorts:
+            member = weight * (design.cohort == cohort)
+            columns.add(float(member.mean()), (member - member.mean()) / len(member))
+        shares = cell_frame("cohort_share", len(sizes), cohort=list(sizes), units=list(sizes.values()))
+        notices = design.notices + comparison.notices
+        if skipped:
+            notices += (Notice("CELLS_NOT_ESTIMATED", {"cells": skipped}),)
+        facts = Facts(observations=design.observations, first_period=comparison.periods[0])
+        cells = pd.concat([effects, shares], ignore_index=True)
+        return Estimate(np.array(columns.theta), columns.psi(), cells, design.row_keys, facts, notices)
+
+    def _refuse_single_units(self, design: Design, comparison: Comparison) -> None:
+        alone = [g for g in comparison.cohorts if (design.cohort == g).sum() == 1]
+        if alone:
+            raise DesignError(
+                f"The propensity of a cohort of one unit cannot be fitted: {first_five(alone)}. Use GroupTime(method='reg'), leave out "
+                "the covariates, or join the cohort to a neighbouring year."
+            )
+
+
+def _separated(cohort: int, time: int, design: Design) -> str:
+    names = ", ".join(design.covariates)
+    return (
+        f"Covariates {names} tell cohort {cohort} and its comparison in {time} apart perfectly, so there is no overlap to weight. "
+        "Use GroupTime(method='reg'), fewer covariates, or a larger comparison."
+    )
+
+
+def _collinear(cohort: int, time: int, design: Design) -> str:
+    names = ", ".join(design.covariates)
+    return (
+        f"Covariates {names} are collinear (or too many) for cohort {cohort} and its comparison in {time}. "
+        "Leave one out, or use a larger comparison."
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Which cohorts have effects, over which periods, and against whom."""
+
+    design: Design = field(repr=False)
+    cohort: Array = field(repr=False)
+    cohorts: tuple[int, ...]
+    periods: tuple[int, ...]
+    notices: tuple[Notice, ...]
+
+    @classmethod
+    def of(cls, design: Design) -> Comparison:
+        """Settle the cohorts and periods of a design; without never-treated units the last cohort is the comparison."""
+        cohort, periods = design.cohort, design.periods
+        notices: tuple[Notice, ...] = ()
+        if np.isfinite(cohort).all():
+            last = cohort.max()
+            cohort = np.where(cohort == last, np.inf, cohort)
+            periods = periods[periods + design.anticipation < last]
+        if len(periods) < 2:
+            raise DesignError("Group-time effects need at least two periods in which a comparison exists.")
+        inside = np.isfinite(cohort) & (cohort > periods[0] + design.anticipation) & (cohort <= periods[-1])
+        cohorts = tuple(int(g) for g in np.unique(cohort[inside]))
+        if not cohorts:
+            raise DesignError(
+                f"No cohort starts between {periods[0]} and {periods[-1]} with a clean period before it. Add earlier periods: "
+                "units treated from the first period on have nothing to be compared with."
+            )
+        return cls(design, cohort, cohorts, tuple(int(p) for p in periods), notices)
+
+    def pairs(self, cohort: int) -> list[tuple[int, int]]:
+        """Return (period, base period) of every effect of a cohort."""
+        anticipation = self.design.anticipation
+        clean = max(p for p in self.periods if p + anticipation < cohort)
+        if self.design.base == "universal":
+            return [(t, clean) for t in self.periods]
+        before = dict(zip(self.periods[1:], self.periods[:-1], strict=True))
+        return [(t, clean if t + anticipation >= cohort else before[t]) for t in self.periods[1:]]
+
+    def of_cell(self, cohort: int, time: int, base: int) -> Array:
+        """Return (N,) which units are compared with a cohort between two periods."""
+        if self.design.comparison == "never_treated":
+            return np.isinf(self.cohort)
+        return (self.cohort > max(time, base) + self.design.anticipation) & (self.cohort != cohort)
+
+
+class _Columns:
+    """Collects estimates and the influence of rows on them, summed to the design's rows as they come."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.theta: list[float] = []
+        self.parts: list[Array] = []
+
+    def add(self, theta: float, contribution: Array) -> None:
+        self.theta.append(theta)
+        self.parts.append(self.design.psi_from_units(contribution[:, None])[:, 0])
+
+    def add_zero(self) -> None:
+        self.theta.append(0.0)
+        self.parts.append(np.zeros(len(self.design.row_keys)))
+
+    def psi(self) -> Array:
+        return np.array(self.parts).T
+
+
+class _Differences:
+    """One cell from the changes of units seen in both periods."""
+
+    def __init__(self, design: Design, method: str) -> None:
+        self.design, self.method = design, method
+        self.position = {int(p): i for i, p in enumerate(design.periods)}
+        self.Y = np.ascontiguousarray(design.wide(design.y).T)
+        self.X = [np.ascontiguousarray(design.wide(np.ascontiguousarray(x)).T) for x in design.x.T]
+        self.w = None if design.w is None else np.ascontiguousarray(design.wide(design.w).T)
+        self.scores: dict[tuple[int, int, bytes], dr.Propensity] = {}
+
+    def __call__(self, cohort: int, time: int, base: int, others: Array) -> tuple[float, Array] | None:
+        t, b = self.position[time], self.position[base]
+        earlier = min(t, b)
+        treated = self.design.cohort == cohort
+        used = treated | others
+        change = self.Y[t] - self.Y[b]
+        if not self.design.balanced:
+            used &= ~np.isnan(change)
+        rows = np.flatnonzero(used)
+        D = treated[rows].astype(float)
+        if not D.any() or D.all():
+            return None
+        dy = change[rows]
+        w = np.ones(len(rows)) if self.w is None else self.w[earlier][rows]
+        if not self.X:
+            theta, psi = dr.means(dy, D, w)
+        else:
+            X = np.column_stack([np.ones(len(rows)), *(x[earlier][rows] for x in self.X)])
+            theta, psi = self._given_covariates(cohort, earlier, used, dy, D, X, w)
+        contribution = np.zeros(len(self.design.units))
+        contribution[rows] = psi / len(rows)
+        return theta, contribution
+
+    def _given_covariates(self, cohort: int, earlier: int, used: Array, dy: Array, D: Array, X: Array, w: Array) -> tuple[float, Array]:
+        if self.method == "reg":
+            return dr.outcome_regression(dy, D, X, w)
+        # The propensity of a cohort against one comparison group serves all periods that share it.
+        key = (cohort, earlier, np.packbits(used).tobytes())
+        if key not in self.scores:
+            self.scores.clear()
+            self.scores[key] = dr.propensity(D, X, w)
+        score = self.scores[key]
+        if self.method == "ipw":
+            return dr.inverse_probability(dy, D, w, X, score)
+        return dr.doubly_robust(dy, D, X, w, score)
+
+
+class _CrossSection:
+    """One cell from all rows of two periods, as if households were different; a unit's influence is summed."""
+
+    def __init__(self, design: Design, method: str) -> None:
+        self.design, self.method = design, method
+        self.when = design.periods[design.period_index]
+
+    def __call__(self, cohort: int, time: int, base: int, others: Array) -> tuple[float, Array] | None:
+        design = self.design
+        treated = design.cohort == cohort
+        rows = np.flatnonzero(np.isin(self.when, (time, base)) & (treated | others)[design.unit_index])
+        unit = design.unit_index[rows]
+        D, post, y = treated[unit].astype(float), (self.when[rows] == time).astype(float), design.y[rows]
+        w = np.ones(len(rows)) if design.w is None else design.w[rows]
+        if min((D * post).sum(), (D * (1 - post)).sum(), ((1 - D) * post).sum(), ((1 - D) * (1 - post)).sum()) == 0:
+            return None
+        if not design.covariates:
+            theta, psi = dr.means_cross_section(y, post, D, w)
+        else:
+            X = np.column_stack([np.ones(len(rows)), design.x[rows]])
+            if self.method == "reg":
+                theta, psi = dr.outcome_regression_cross_section(y, post, D, X, w)
+            else:
+                score = dr.propensity(D, X, w)
+                combine = dr.inverse_probability_cross_section if self.method == "ipw" else dr.doubly_robust_cross_section
+                theta, psi = combine(y, post, D, X, w, score)
+        return theta, np.bincount(unit, psi / len(rows), len(design.units))

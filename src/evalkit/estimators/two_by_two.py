@@ -1,0 +1,88 @@
+"""The two-by-two difference-in-differences: two groups, before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from evalkit.design import Design
+from evalkit.errors import DesignError, first_five
+from evalkit.estimate import Estimate, Facts, cell_frame
+from evalkit.kernels.doubly_robust import means
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class TwoByTwo:
+    """Mean change of the treated minus mean change of the never treated, from all clean periods before to all after.
+
+    Returns
+    -------
+    Estimate
+        One cell of kind ``overall``.
+
+    Raises
+    ------
+    DesignError
+        When treatment starts in more than one period, when nobody is never treated, or when covariates are given.
+
+    Notes
+    -----
+    A unit's change is the mean of its outcome after treatment minus the mean before; years in which it may anticipate
+    are left out. On a balanced panel with one start date it equals :class:`TwoWay`.
+
+    Examples
+    --------
+    >>> import evalkit as ek
+    >>> design = ek.example_design(cohorts=1)
+    >>> by_hand, regression = ek.TwoByTwo()(design), ek.TwoWay()(design)
+    >>> abs(by_hand.theta[0] - regression.theta[0]) < 1e-12
+    True
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("overall",)
+    cannot: ClassVar[dict[str, str]] = {}
+
+    def __call__(self, design: Design) -> Estimate:
+        """Return the difference of differences."""
+        start = self._start(design)
+        Y = design.wide(design.y)
+        after, before = design.periods >= start, design.periods + design.anticipation < start
+        with np.errstate(invalid="ignore"):
+            change = _row_mean(Y[:, after]) - _row_mean(Y[:, before])
+        rows = np.flatnonzero(~np.isnan(change))
+        D = (design.cohort[rows] == start).astype(float)
+        if not D.any() or D.all():
+            raise DesignError("No unit of one of the two groups is seen both before and after.")
+        theta, psi = means(change[rows], D, design.unit_weight[rows])
+        contribution = np.zeros((len(design.units), 1))
+        contribution[rows, 0] = psi / len(rows)
+        cells = cell_frame("overall", 1, cohort=start, units=D.sum())
+        facts = Facts(design.observations)
+        return Estimate(np.array([theta]), design.psi_from_units(contribution), cells, design.row_keys, facts, design.notices)
+
+    def _start(self, design: Design) -> int:
+        if design.covariates:
+            raise DesignError("The two-by-two comparison takes no covariates. Use GroupTime(method='dr').")
+        if design.panel.unit is None:
+            raise DesignError("The two-by-two comparison follows units over time. For a repeated cross-section use GroupTime.")
+        cohorts = np.unique(design.cohort[np.isfinite(design.cohort)])
+        if len(cohorts) > 1:
+            raise DesignError(
+                f"Treatment starts in {len(cohorts)} periods ({first_five(int(c) for c in cohorts)}): two-by-two has one. Use GroupTime."
+            )
+        start = int(cohorts[0])
+        if not np.isinf(design.cohort).any():
+            raise DesignError("The two-by-two comparison needs never-treated units; all are treated here.")
+        if start <= design.periods[0] + design.anticipation:
+            raise DesignError(f"There is no clean period before {start}, so there is no before to compare with.")
+        return start
+
+
+def _row_mean(Y: Array) -> Array:
+    """Return (N,) means over the periods seen, NaN where none is."""
+    seen = ~np.isnan(Y)
+    return np.asarray(np.where(seen, Y, 0).sum(axis=1) / np.where(seen.any(axis=1), seen.sum(axis=1), np.nan))

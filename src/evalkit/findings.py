@@ -1,0 +1,179 @@
+"""Findings: what was found, as codes and numbers without prose. The only thing a report may read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from evalkit.study import Published, Words
+
+Verdict = Literal["gain", "loss", "small_change", "unclear", "pretrend_failed"]
+
+
+class Frozen(BaseModel):
+    """A frozen record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(Frozen):
+    """An estimate with its range; std_error and range are absent where there is none, with the reason in a notice."""
+
+    estimate: float
+    std_error: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+
+
+class Headline(Frozen):
+    """The average effect over treated unit-periods, in the outcome's unit, in money and in per cent of base income."""
+
+    effect: Interval
+    money: Interval
+    percent: Interval
+    base: Interval
+
+
+class PathPoint(Frozen):
+    """One event time: pointwise range (low, high) and simultaneous band (band_low, band_high)."""
+
+    event_time: int
+    estimate: float
+    std_error: float | None
+    low: float | None
+    high: float | None
+    band_low: float | None
+    band_high: float | None
+    units: int
+    reference: bool
+
+
+class EstimatorRow(Frozen):
+    """One line of the comparison of estimators.
+
+    ``estimator`` is two_way | group_time, ``average`` is static | overall | dynamic, ``headline`` marks the study's own.
+    """
+
+    estimator: str
+    average: str
+    comparison: str
+    effect: Interval
+    cluster: str
+    clusters: int
+    correction: str
+    factor: float
+    reference: str
+    headline: bool = False
+
+
+class Cohort(Frozen):
+    """Units first treated in one year; used is False when they have no period before treatment."""
+
+    year: int
+    units: int
+    used: bool
+    effect: Interval | None = None
+
+
+class TrendPoint(Frozen):
+    """Mean income of one group in one year, in money. group is treated (units with an effect) or comparison (never treated, or
+    the last cohort where all are)."""
+
+    group: Literal["treated", "comparison"]
+    period: int
+    mean: float
+    units: int
+
+
+class Pretrend(Frozen):
+    """The joint test that effects before treatment are zero, and the largest of them.
+
+    ``failed`` is p below 0.10. A test that does not reject proves nothing.
+    """
+
+    event_times: list[int]
+    statistic: float
+    distribution: str
+    p_value: float
+    failed: bool
+    largest_event_time: int
+    largest: float
+    first_event_time: int
+    first: float
+
+
+class Sample(Frozen):
+    """Who is in the study. units = treated_used + treated_from_start + comparison (+ treated but not estimated)."""
+
+    rows: int
+    units: int
+    periods: list[int]
+    treated_units: int
+    treated_used: int
+    treated_from_start: int
+    comparison_units: int
+    cluster: str
+    clusters: int
+    rows_left_out: int
+    never_codes: dict[str, int]
+
+
+class Truth(Frozen):
+    """Simulated data only: the planted average effect and whether the interval holds it."""
+
+    effect: float
+    inside: bool
+
+
+class Remark(Frozen):
+    """A coded remark with the numbers its sentence quotes."""
+
+    code: str
+    facts: dict[str, Any]
+
+
+class Findings(Frozen):
+    """Everything a report says, without a sentence.
+
+    Effects are in the outcome's unit: log points on the log scale (0.05 is about 5 per cent), money on the level scale.
+    """
+
+    run_id: str
+    version: str
+    study: str
+    title: Words
+    programme: Words
+    unit_word: Words
+    outcome_word: Words
+    money: Words
+    prices: Words
+    income_definition: Words | None
+    source: Words
+    source_url: str | None
+    licence: str | None
+    simulated: bool
+    scale: Literal["log", "level"]
+    window: tuple[int, int]
+    comparison: str
+    anticipation: int
+    base: str
+    method: str
+    covariates: list[str]
+    weight: str | None
+    level: float
+    seed: int
+    smallest_meaningful_percent: float
+    verdict: Verdict
+    headline: Headline
+    path: list[PathPoint]
+    path_critical: float
+    estimators: list[EstimatorRow]
+    cohorts: list[Cohort]
+    trends: list[TrendPoint]
+    pretrend: Pretrend | None
+    sample: Sample
+    remarks: list[Remark]
+    published: list[Published]
+    truth: Truth | None

@@ -1,0 +1,1 @@
+"""Everything that turns influence functions into standard errors, bands and tests."""

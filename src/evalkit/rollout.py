@@ -1,0 +1,191 @@
+"""Rollout: which unit gets a programme, and from which period on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import RolloutError, first_five
+from evalkit.notices import Notice
+from evalkit.panel import Array, Panel
+
+NeverCode = float | int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """The first treated period of every unit of a panel.
+
+    Attributes
+    ----------
+    programme : str
+        Name of the programme.
+    first_treated : (N,) floats in the order of ``panel.units``; ``inf`` means never treated
+    never_codes : how many units carried each declared never-treated code
+    """
+
+    programme: str
+    first_treated: Array
+    never_codes: dict[str, int] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
+
+    @classmethod
+    def from_first_treated(
+        cls,
+        panel: Panel,
+        column: str,
+        never: NeverCode | Sequence[NeverCode] = (),
+        programme: str | None = None,
+    ) -> Rollout:
+        """Read the roll-out from a column with each unit's first treated period.
+
+        Parameters
+        ----------
+        column : str
+            First treated period (a whole number like the panel's periods, or a date), the same in all rows of a unit.
+        never : code or codes that mean never treated
+            For example ``0``, ``float("nan")``, ``float("inf")``, ``-1`` or ``(0, 9999)``. Nothing is
+            assumed: a code that cannot be a period and is not declared is an error.
+        programme : str, optional
+            Name of the programme; the column's name without it.
+
+        Raises
+        ------
+        RolloutError
+            When the year varies within a unit, when undeclared codes are found, or when the kinds
+            of the column and of the panel's periods cannot be matched.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"village": [1, 1, 2, 2], "year": [2014, 2015] * 2, "start": [2015, 2015, 0, 0]})
+        >>> panel = Panel(frame, unit="village", period="year")
+        >>> Rollout.from_first_treated(panel, "start", never=0)
+        Rollout of 'start': 1 units treated from 2015, 1 never treated
+        """
+        series = _as_numbers(panel, column)
+        by_unit = _one_per_unit(panel, series, column)
+        codes = tuple(never) if isinstance(never, (tuple, list)) else (never,)
+        declared = [np.nan if code is None or code is pd.NaT else float(code) for code in codes]
+        is_never = np.zeros(len(by_unit), dtype=bool)
+        counts: dict[str, int] = {}
+        for code in declared:
+            hit = np.isnan(by_unit) if np.isnan(code) else by_unit == code
+            counts[_code_name(code)] = int(hit.sum())
+            is_never |= hit
+        _refuse_undeclared(panel, by_unit, is_never, column)
+        first = np.where(is_never, np.inf, by_unit)
+        return cls(programme or column, first, counts, _window_notices(panel, first))
+
+    @classmethod
+    def from_status(cls, panel: Panel, column: str, programme: str | None = None) -> Rollout:
+        """Read the roll-out from a 0/1 column that says whether a unit is treated in a period.
+
+        A unit's first period with 1 is its cohort. Raises RolloutError when a unit's treatment stops.
+        """
+        status = panel.numbers(column)
+        if (odd := ~np.isin(status, (0.0, 1.0))).any():
+            rows = np.flatnonzero(odd)
+            raise RolloutError(f"{column!r} must be 0 or 1 in every row, but is not in {first_five(panel.places(rows))}.")
+        same_unit = np.diff(panel.unit_index) == 0
+        if (stops := same_unit & (np.diff(status) < 0)).any():
+            rows = np.flatnonzero(stops) + 1
+            raise RolloutError(
+                f"Treatment in {column!r} stops in {stops.sum():,} places: {first_five(panel.places(rows))}. "
+                "Leaving the register does not end support: if it goes on, code these rows 1. If it really stops, "
+                "use the first year of treatment (from_first_treated) and read the effect as that of having started."
+            )
+        when = np.where(status == 1, panel.periods[panel.period_index].astype(float), np.inf)
+        first = np.full(len(panel.units), np.inf)
+        np.minimum.at(first, panel.unit_index, when)
+        return cls(programme or column, first, {}, _window_notices(panel, first))
+
+    def __repr__(self) -> str:
+        treated = self.first_treated[np.isfinite(self.first_treated)]
+        span = f" from {int(treated.min())}" if len(treated) else ""
+        if len(np.unique(treated)) > 1:
+            span += f" to {int(treated.max())}"
+        return f"Rollout of {self.programme!r}: {len(treated):,} units treated{span}, {np.isinf(self.first_treated).sum():,} never treated"
+
+
+def _as_numbers(panel: Panel, column: str) -> Array:
+    """Return the column as (n,) floats in panel order, dates as years."""
+    series = panel.column(column)
+    if pd.api.types.is_datetime64_any_dtype(series):
+        years = series.dt.year.to_numpy(dtype=float, na_value=np.nan)
+        if not panel.dated and np.nanmin(years) > panel.periods[-1] + 200:
+            raise RolloutError(
+                f"{column!r} holds dates (years {np.nanmin(years):.0f}-{np.nanmax(years):.0f}) but the panel's periods are "
+                f"numbers ({panel.periods[0]}-{panel.periods[-1]}). Give both as years or both as dates."
+            )
+        return years
+    if not pd.api.types.is_numeric_dtype(series):
+        kind = pd.api.types.infer_dtype(series)
+        raise RolloutError(
+            f"{column!r} holds {kind} such as {series.iloc[0]!r}, the panel's periods are "
+            f"{'dates' if panel.dated else 'whole numbers'}. Give the first treated period as a number or a date."
+        )
+    return series.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _one_per_unit(panel: Panel, values: Array, column: str) -> Array:
+    """Return (N,) values, one per unit, after checking that they do not vary within a unit."""
+    if panel.unit is None:
+        return values
+    starts = np.flatnonzero(np.r_[True, np.diff(panel.unit_index) != 0])
+    by_unit: Array = values[starts]
+    expected = by_unit[panel.unit_index]
+    differs = (values != expected) & ~(np.isnan(values) & np.isnan(expected))
+    if differs.any():
+        offenders = np.unique(panel.unit_index[differs])
+        listed = first_five(
+            f"{panel.units[u]} ({', '.join(f'{v:g}' for v in np.unique(values[panel.unit_index == u]))})"
+            for u in offenders[:6]
+        )
+        raise RolloutError(
+            f"The first treated period in {column!r} varies within {len(offenders):,} units: {listed}. "
+            "A unit has one first period. If treatment was recorded more than once, take the earliest "
+            f"(frame.groupby({panel.unit!r})[{column!r}].transform('min')); if it switches on and off, record a 0/1 status "
+            "per period instead."
+        )
+    return by_unit
+
+
+def _code_name(code: float) -> str:
+    return "missing" if np.isnan(code) else f"{code:g}"
+
+
+def _type_it(code: float) -> str:
+    if np.isnan(code):
+        return 'float("nan")'
+    return f'float("{"-" if code < 0 else ""}inf")' if np.isinf(code) else f"{code:g}"
+
+
+def _refuse_undeclared(panel: Panel, by_unit: Array, is_never: Array, column: str) -> None:
+    """Refuse values that cannot be a period: missing, infinite, not positive, or not whole."""
+    rest = by_unit[~is_never]
+    strange = np.isnan(rest) | np.isinf(rest)
+    # A code such as 0 or -1 is no period unless the panel itself counts from there.
+    strange |= (rest <= 0) & (rest < panel.periods[0])
+    if strange.any():
+        values, counts = np.unique(rest[strange], return_counts=True)
+        found = ", ".join(f"{_code_name(v)} ({c:,} units)" for v, c in zip(values, counts, strict=True))
+        typed = ", ".join(_type_it(v) for v in values)
+        raise RolloutError(
+            f"{column!r} holds values that are no period: {found}. If they mean never treated, say so: "
+            f"never={typed if len(values) == 1 else f'({typed})'}. If the date is unknown, find it or leave these units out."
+        )
+    whole = rest[np.isfinite(rest)]
+    if (odd := whole != np.round(whole)).any():
+        raise RolloutError(f"First treated periods in {column!r} are not whole numbers: {first_five(np.unique(whole[odd]))}.")
+
+
+def _window_notices(panel: Panel, first: Array) -> tuple[Notice, ...]:
+    last = int(panel.periods[-1])
+    late = np.isfinite(first) & (first > last)
+    facts: dict[str, Any] = {"units": int(late.sum()), "last_period": last}
+    return (Notice("TREATED_AFTER_WINDOW", facts),) if late.any() else ()

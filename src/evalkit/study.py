@@ -1,0 +1,142 @@
+"""Study: an evaluation as a type, read from a YAML file; an unknown or missing key is an error that names the nearest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from evalkit.errors import StudyError, nearest
+
+
+class Words(BaseModel):
+    """One expression in both languages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    zh: str
+    en: str
+
+
+class Source(BaseModel):
+    """Where the data come from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Words
+    url: str | None = None
+    licence: str | None = None
+    simulated: bool = False
+
+
+class Treatment(BaseModel):
+    """Who is treated from when: a column with the first year, or a 0/1 column that marks units treated from one year on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    first_year: str | None = None
+    never: tuple[float | Literal["missing", "inf"], ...] = ()
+    group: str | None = None
+    since: int | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Treatment:
+        if (self.first_year is None) == (self.group is None) or (self.group is None) != (self.since is None):
+            raise ValueError("give either first_year (and never), or group together with since")
+        return self
+
+
+class Published(BaseModel):
+    """A figure published elsewhere that the report shows beside its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    what: Words
+    estimate: float
+    std_error: float | None = None
+
+
+class Study(BaseModel):
+    """One programme, one outcome, one comparison.
+
+    Examples
+    --------
+    >>> Study.parse({"name": "x", "titel": 1})
+    Traceback (most recent call last):
+    ...
+    evalkit.errors.StudyError: The study has 11 problems: ...
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$", description="short name, used for folders")
+    title: Words
+    programme: Words
+    data: str | None = Field(default=None, description="file, relative to the study; or given at run time with --data")
+    source: Source
+    unit: str = Field(description="column that names the unit")
+    unit_word: Words = Field(description="what a unit is: county, household")
+    period: str = "year"
+    outcome: str = Field(description="column of income, in money")
+    outcome_word: Words
+    money: Words = Words(zh="元/人·年", en="yuan per person per year")
+    prices: Words = Field(description="price basis, nominal prices if not deflated")
+    income_definition: Words | None = None
+    scale: Literal["log", "level"] = "log"
+    window: tuple[int, int]
+    treatment: Treatment
+    comparison: Literal["not_yet_treated", "never_treated"] = "not_yet_treated"
+    anticipation: int = Field(default=0, ge=0)
+    base: Literal["universal", "varying"] = "universal"
+    covariates: tuple[str, ...] = ()
+    method: Literal["dr", "ipw", "reg"] = "dr"
+    weight: str | None = None
+    cluster: str | None = Field(default=None, description="column; the unit itself without it")
+    unbalanced: Literal["pairwise", "drop_units", "repeated_cross_section"] | None = None
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    seed: int
+    smallest_meaningful_percent: float = 3.0
+    truth: str | None = Field(default=None, description="simulated data only: key of the planted effect in truth.json")
+    published: tuple[Published, ...] = ()
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Study:
+        """Read a study; raises StudyError for a missing file, broken YAML, and unknown, missing or wrong keys."""
+        path = Path(path)
+        if not path.is_file():
+            folder = path.parent if path.parent.is_dir() else Path(".")
+            near = nearest(path.name, [p.name for p in folder.glob("*.y*ml")])
+            raise StudyError(f"There is no study {path}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as problem:
+            raise StudyError(f"{path} is not readable YAML: {problem}") from None
+        return cls.parse(content, str(path))
+
+    @classmethod
+    def parse(cls, content: Any, where: str = "The study") -> Study:
+        """Return a study from a mapping, or one StudyError that lists every problem."""
+        if not isinstance(content, dict):
+            raise StudyError(f"{where} must hold keys and values, such as 'name: industry'; it holds {type(content).__name__}.")
+        try:
+            return cls.model_validate(content)
+        except ValidationError as problem:
+            lines = [_explain(error, content) for error in problem.errors()]
+            count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+            raise StudyError(f"{where} has {count}: " + "; ".join(lines) + ".") from None
+
+
+def _explain(error: Any, content: dict[str, Any]) -> str:
+    """Say in words what is wrong with one key."""
+    location = [part for part in error["loc"] if isinstance(part, str)]
+    key = ".".join(location) or "study"
+    model: Any = Study
+    for part in location[:-1]:
+        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
+        model = field.annotation if field is not None else Study
+    fields = list(getattr(model, "model_fields", {}))
+    if error["type"] == "extra_forbidden":
+        close = nearest(location[-1], fields)
+        return f"unknown key {key!r}" + (f", did you mean {' or '.join(repr(c) for c in close)}?" if close else f", allowed: {fields}")
+    if error["type"] == "missing":
+        near = [name for name in nearest(location[-1], list(content)) if name not in fields]
+        return f"missing key {key!r}" + (f" (is {near[0]!r} meant?)" if near else "")
+    return f"{key!r}: {error['msg']}, not {error['input']!r}"

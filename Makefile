@@ -42,7 +42,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 demo: $(STAMP)
-	$(BIN)/python -m evalkit.simulate data/demo
+	$(BIN)/python -m evalkit.demo data/demo
 
 notebooks: $(STAMP)
 	$(BIN)/python -m evalkit.run notebooks

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evalkit.simulate import Effects, World, province, write_demo
+from evalkit.demo import write_demo
+from evalkit.simulate import Effects, World, province
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
 FILES = {"README.md", "counties.csv", "counties_as_published.csv", "households.csv.gz", "truth.json"}
@@ -111,10 +112,17 @@ def test_county_codes_lie_in_no_real_province(world: World) -> None:
     assert world.counties_as_published["county_code"].str.fullmatch(r"99\d{4}").all()
 
 
-@pytest.mark.parametrize(("level", "programme"), [
-    ("counties", "industry"), ("counties", "relocation"), ("counties", "health"),
-    ("households", "industry"), ("households", "relocation"), ("households", "health"),
-])
+@pytest.mark.parametrize(
+    ("level", "programme"),
+    [
+        ("counties", "industry"),
+        ("counties", "relocation"),
+        ("counties", "health"),
+        ("households", "industry"),
+        ("households", "relocation"),
+        ("households", "health"),
+    ],
+)
 def test_the_poorest_are_treated_first(world: World, level: str, programme: str) -> None:
     by_cohort = mean_log_income(getattr(world, level), programme, [2013])
     never, first = by_cohort[0], by_cohort.drop(0).iloc[0]
@@ -162,7 +170,8 @@ def test_the_planted_effect_is_the_only_difference_from_a_world_without_programm
     # Whole yuan on incomes of a few thousand leave 1e-5 after averaging; lifted incomes add up to 1e-3 to households.
     without = province(effects=NOTHING)
     for level, programme, outcome, tolerance in [
-        ("counties", "industry", "income", 2e-5), ("households", "health", "out_of_pocket", 5e-4),
+        ("counties", "industry", "income", 2e-5),
+        ("households", "health", "out_of_pocket", 5e-4),
     ]:
         panel, plain = getattr(world, level), getattr(without, level)
         start = panel[f"{programme}_first_year"]
@@ -195,7 +204,7 @@ def test_income_is_net_to_2012_and_disposable_from_2013(world: World) -> None:
         assert set(panel.loc[panel["year"] >= 2013, "income_def"]) == {"disposable"}
 
 
-def test_the_new_definition_counts_transfers_a_third_higher_and_so_lifts_the_poor_most(world: World) -> None:
+def test_the_new_definition_counts_transfers_thirty_per_cent_higher_and_so_lifts_the_poor_most(world: World) -> None:
     homes = world.households.set_index(["household_id", "year"])
     per_other_yuan = (homes["transfer"] / (homes["income"] - homes["transfer"])).unstack()
     assert (per_other_yuan[2013] / per_other_yuan[2012]).median() == pytest.approx(1.3, abs=1e-3)
@@ -252,5 +261,5 @@ def test_two_counties_merge_and_the_harmonised_file_adds_them_by_population(worl
     income = (parts["income"] * parts["population"]).groupby(parts["year"]).sum() / people
     assert (whole.loc[people.index, "population"] == people).all()
     assert (whole.loc[people.index, "income"] - income).abs().max() <= 0.5  # whole yuan
-    assert merged["income"].tolist() == whole.loc[plant["year"]:, "income"].tolist()
+    assert merged["income"].tolist() == whole.loc[plant["year"] :, "income"].tolist()
     assert parts["industry_first_year"].nunique() == 1

@@ -44,7 +44,9 @@ def aggregate(
     Callaway & Sant'Anna (2021), section 3.2, with the conventions of R did's ``aggte``.
     """
     if by == "unit":
-        raise EstimateError("A cohort's effect cannot be split by unit. Use evalkit.one_unit(design, unit): it refits the unit on its own.")
+        raise EstimateError(
+            "A cohort's effect cannot be split by unit. Use evalkit.one_unit(design, unit): it refits the unit on its own."
+        )
     if by not in BY:
         raise EstimateError(unknown("aggregation", by, (*BY, "unit")))
     require_kinds(cells, ("group_time", "cohort_share"), "An aggregation")
@@ -88,9 +90,7 @@ def _by_event_time(
     groups = [effect & (event == label) for label in labels]
     parts = [averages.by_share(group) for group in groups]
     reference = [bool(averages.reference[group].all()) for group in groups]
-    frame = cell_frame(
-        "event_time", len(labels), event_time=labels, units=[averages.units(g) for g in groups], reference=reference
-    )
+    frame = cell_frame("event_time", len(labels), event_time=labels, units=[averages.units(g) for g in groups], reference=reference)
     overall = _mean([part for part, label in zip(parts, labels, strict=True) if label >= 0])
     return averages.estimate([*parts, overall], _with_average(frame, averages.units(effect & (event >= 0))))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import DesignError, first_five, unknown
-from evalkit.estimate import sum_within
+from evalkit.estimate import grouped_rows, sum_within
 from evalkit.notices import Notice
 from evalkit.panel import Panel
 from evalkit.rollout import Rollout
@@ -90,7 +90,7 @@ class Design:
         missing = {name: np.isnan(values) for name, values in columns.items() if np.isnan(values).any()}
         present = ~np.logical_or.reduce(list(missing.values())) if missing else None
         keep, notices = self._settle_balance(present)
-        if missing:
+        if present is not None:
             facts = {name: int(mask.sum()) for name, mask in missing.items()}
             notices = (Notice("MISSING_ROWS", {"rows": int((~present).sum()), "columns": facts}), *notices)
         self._fill(columns, keep)
@@ -122,7 +122,9 @@ class Design:
         for name in self.covariates:
             seen = columns[name][~np.isnan(columns[name])]
             if len(seen) == 0:
-                raise DesignError(f"Covariate {name!r} is missing in all {len(columns[name]):,} rows (100%). Leave it out or fill it in.")
+                raise DesignError(
+                    f"Covariate {name!r} is missing in all {len(columns[name]):,} rows (100%). Leave it out or fill it in."
+                )
             if seen.min() == seen.max():
                 raise DesignError(
                     f"Covariate {name!r} is {seen[0]:g} in every row: it is collinear with the intercept and says nothing. Leave it out."
@@ -156,7 +158,9 @@ class Design:
         if self.unbalanced != "drop_units":
             return present, (Notice("UNBALANCED", facts),)
         if complete == 0:
-            raise DesignError(f"No unit is seen in all {periods} periods, so unbalanced='drop_units' keeps nothing. Use 'pairwise'.")
+            raise DesignError(
+                f"No unit is seen in all {periods} periods, so unbalanced='drop_units' keeps nothing. Use 'pairwise'."
+            )
         whole = (seen == periods)[panel.unit_index]
         return (whole if present is None else whole & present), (Notice("UNBALANCED", facts),)
 
@@ -217,11 +221,17 @@ class Design:
                     "time cannot be told from general growth. Add units that were treated later or never."
                 )
             notices.append(Notice("UNIVERSAL", {"last_cohort": int(self.cohort.max())}))
-        if (gaps := sorted(set(range(int(self.periods[0]), int(self.periods[-1]) + 1)) - {int(p) for p in self.periods})) and len(gaps) < 50:
+        if (gaps := sorted(set(range(int(self.periods[0]), int(self.periods[-1]) + 1)) - {int(p) for p in self.periods})) and len(
+            gaps
+        ) < 50:
             notices.append(Notice("PERIOD_GAP", {"periods": gaps}))
         early = treated & (self.cohort <= self.periods[0] + self.anticipation)
         if early.any():
-            facts = {"units": int(early.sum()), "treated_units": int(treated.sum()), "first_period": int(self.periods[0])}
+            facts: dict[str, object] = {
+                "units": int(early.sum()),
+                "treated_units": int(treated.sum()),
+                "first_period": int(self.periods[0]),
+            }
             notices.append(Notice("TREATED_FROM_START", facts))
         sizes = np.unique(self.cohort[treated & ~early], return_counts=True)
         if self.panel.unit is not None and (sizes[1] == 1).any():
@@ -273,7 +283,9 @@ class Design:
         column = self.panel.column(name)
         column = column if self.keep is None else column[self.keep]
         if column.isna().any():
-            raise DesignError(f"Column {name!r} is missing in {int(column.isna().sum()):,} of the rows used. Fill it in or leave it out.")
+            raise DesignError(
+                f"Column {name!r} is missing in {int(column.isna().sum()):,} of the rows used. Fill it in or leave it out."
+            )
         codes, labels = pd.factorize(column, sort=True)
         return codes, len(labels)
 
@@ -291,48 +303,47 @@ class Design:
             frame.insert(0, "observation", np.arange(len(self.y)))
             frame[self.panel.period] = self.periods[self.period_index]
             return frame.assign(**{c: self._column(c) for c in self.panel.clusters})
-        first, index = self.first_rows, self.unit_index
-        frame = pd.DataFrame({unit: self.units})
+        if self.rows == "unit":
+            return self._unit_keys
+        return self._clustered[1]
+
+    @cached_property
+    def _unit_keys(self) -> pd.DataFrame:
+        frame = pd.DataFrame({self.panel.unit or "row": self.units})
         for name in self.panel.clusters:
             codes, _ = self.codes(name)
-            if (codes == codes[first][index]).all():
-                frame[name] = self._column(name)[first]
-        if self.rows == "unit":
-            return frame
-        if self.rows not in frame:
-            raise DesignError(f"Cluster {self.rows!r} varies within units, so it cannot be the rows of psi. Use rows='observation'.")
-        codes, keys = pd.factorize(frame[self.rows], sort=True)
-        first = np.unique(codes, return_index=True)[1]
-        keep = [c for c in frame.columns[1:] if c == self.rows or not (frame[c].groupby(codes).nunique() > 1).any()]
-        frame = frame.iloc[first][keep].reset_index(drop=True)
-        return frame[[self.rows, *[c for c in keep if c != self.rows]]]
+            if (codes == codes[self.first_rows][self.unit_index]).all():
+                frame[name] = self._column(name)[self.first_rows]
+        return frame
+
+    @cached_property
+    def _clustered(self) -> tuple[Array, pd.DataFrame]:
+        """(N,) position of each unit's cluster, and the keys of the clusters."""
+        if self.rows not in self._unit_keys:
+            raise DesignError(
+                f"Cluster {self.rows!r} varies within units, so it cannot be the rows of psi. Use rows='observation'."
+            )
+        return grouped_rows(self._unit_keys, self.rows, self._unit_keys[self.rows])
 
     def _column(self, name: str) -> Array:
         column = self.panel.column(name).to_numpy()
         return column if self.keep is None else column[self.keep]
 
-    @cached_property
-    def _row_of_unit(self) -> Array | None:
-        if self.rows == "unit":
-            return None
-        codes, _ = self.codes(self.rows)
-        return np.asarray(codes[self.first_rows])
-
     def psi_from_units(self, contributions: Array) -> Array:
         """Return psi from (N, k) contributions of units, where theta_hat - theta is close to their sum."""
         if self.rows == "observation":
-            raise DesignError("This estimator compares whole units: it has no influence by observation. Use rows='unit' or a cluster.")
-        if self._row_of_unit is None:
-            contributions *= len(self.units)
-            return contributions
-        rows = len(self.row_keys)
-        return sum_within(contributions, self._row_of_unit, rows) * rows
+            raise DesignError(
+                "This estimator compares whole units: it has no influence by observation. Use rows='unit' or a cluster."
+            )
+        if self.rows == "unit":
+            return contributions * len(self.units)
+        codes, keys = self._clustered
+        return sum_within(contributions, codes, len(keys)) * len(keys)
 
     def psi_from_observations(self, contributions: Array) -> Array:
         """Return psi from (n, k) contributions of observations, where theta_hat - theta is close to their sum."""
         if self.rows == "observation":
-            contributions *= len(self.y)
-            return contributions
+            return contributions * len(self.y)
         return self.psi_from_units(sum_within(contributions, self.unit_index, len(self.units)))
 
     def nested_in(self, codes: Array, count: int) -> frozenset[str]:

@@ -165,13 +165,10 @@ class Estimate:
 
         ``groups`` is a column of ``rows`` or n labels.
         """
-        labels = self.cluster(groups) if isinstance(groups, str) else pd.Series(groups)
         name = groups if isinstance(groups, str) else "group"
-        codes, keys = pd.factorize(labels, sort=True)
-        first = np.unique(codes, return_index=True)[1]
-        constant = [c for c in self.rows.columns if c != name and _constant_within(self.rows[c], codes)]
-        rows = pd.DataFrame({name: np.asarray(keys)}).join(self.rows[constant].iloc[first].reset_index(drop=True))
-        psi = sum_within(self.psi, codes, len(keys)) * (len(keys) / len(self.rows))
+        labels = self.cluster(groups) if isinstance(groups, str) else pd.Series(np.asarray(groups))
+        codes, rows = grouped_rows(self.rows, name, labels)
+        psi = sum_within(self.psi, codes, len(rows)) * (len(rows) / len(self.rows))
         return replace(self, psi=psi, rows=rows)
 
     def cluster(self, name: str) -> pd.Series:
@@ -193,8 +190,16 @@ def sum_within(values: Array, codes: Array, groups: int) -> Array:
     return out
 
 
-def _constant_within(series: pd.Series, codes: Array) -> bool:
-    return not (series.groupby(codes).nunique() > 1).any()
+def grouped_rows(rows: pd.DataFrame, name: str, labels: pd.Series) -> tuple[Array, pd.DataFrame]:
+    """Return (n,) codes of groups and the frame of group keys, with the columns that are constant within groups."""
+    codes, keys = pd.factorize(labels, sort=True)
+    first = np.unique(codes, return_index=True)[1]
+    frame = pd.DataFrame({name: np.asarray(keys)})
+    for column in rows.columns.drop(name, errors="ignore"):
+        values = pd.factorize(rows[column])[0]
+        if (values == values[first][codes]).all():
+            frame[column] = rows[column].iloc[first].to_numpy()
+    return codes, frame
 
 
 def require_kinds(estimate: Estimate, kinds: Sequence[str], purpose: str) -> None:
@@ -215,4 +220,4 @@ def cell_frame(kind: str, count: int, **labels: object) -> pd.DataFrame:
     defaults: dict[str, object] = {"kind": kind, "name": "", "cohort": np.nan, "period": np.nan, "event_time": np.nan}
     defaults |= {"units": np.nan, "reference": False} | labels
     frame = pd.DataFrame({name: np.broadcast_to(np.asarray(defaults[name]), (count,)) for name in CELL_COLUMNS})
-    return frame.astype({c: float for c in ("cohort", "period", "event_time", "units")} | {"reference": bool})
+    return frame.astype(dict.fromkeys(("cohort", "period", "event_time", "units"), float) | {"reference": bool})

@@ -92,14 +92,12 @@ class Panel:
             twice = self.frame.columns[self.frame.columns.duplicated()]
             raise PanelError(f"Columns appear twice: {first_five(twice)}. Rename or drop one of each.")
         if self.frame.empty:
-            raise PanelError(
-                "The frame has no rows. Look at the filter or the file that made it: a panel needs at least one row."
-            )
-        for name in (self.unit, self.period, *self.clusters):
-            if name is not None and (missing := self.frame[name].isna().to_numpy()).any():
+            raise PanelError("The frame has no rows. Look at the filter or the file that made it: a panel needs at least one row.")
+        for key in (self.unit, self.period, *self.clusters):
+            if key is not None and (missing := self.frame[key].isna().to_numpy()).any():
                 rows = first_five(np.flatnonzero(missing))
                 raise PanelError(
-                    f"Column {name!r} is missing in {missing.sum():,} rows (row numbers {rows}). "
+                    f"Column {key!r} is missing in {missing.sum():,} rows (row numbers {rows}). "
                     "Fill it in, or drop these rows before making the panel."
                 )
 
@@ -204,12 +202,12 @@ def period_numbers(series: pd.Series, name: str) -> tuple[Array, bool]:
                 "numbers: add a column that numbers the quarters or months and use it as the period."
             )
         return series.dt.year.to_numpy(dtype=np.int64), True
-    if pd.api.types.is_bool_dtype(series) or not pd.api.types.is_numeric_dtype(series):
-        if pd.api.types.infer_dtype(series) != "integer":
-            raise PanelError(
-                f"Column {name!r} holds {pd.api.types.infer_dtype(series)} such as {series.iloc[0]!r}. "
-                "Periods are whole numbers (years) or dates: convert it with astype(int) or pandas.to_datetime."
-            )
+    numeric = pd.api.types.is_numeric_dtype(series) and not pd.api.types.is_bool_dtype(series)
+    if not numeric and pd.api.types.infer_dtype(series) != "integer":
+        raise PanelError(
+            f"Column {name!r} holds {pd.api.types.infer_dtype(series)} such as {series.iloc[0]!r}. "
+            "Periods are whole numbers (years) or dates: convert it with astype(int) or pandas.to_datetime."
+        )
     values: Array = series.to_numpy(dtype=float) if series.dtype.kind not in "iu" else series.to_numpy()
     if values.dtype.kind == "f":
         if (odd := ~np.isfinite(values) | (values != np.round(values))).any():

@@ -116,7 +116,7 @@ def _as_numbers(panel: Panel, column: str) -> Array:
     """Return the column as (n,) floats in panel order, dates as years."""
     series = panel.column(column)
     if pd.api.types.is_datetime64_any_dtype(series):
-        years = series.dt.year.to_numpy(dtype=float, na_value=np.nan)
+        years: Array = series.dt.year.to_numpy(dtype=float, na_value=np.nan)
         if not panel.dated and np.nanmin(years) > panel.periods[-1] + 200:
             raise RolloutError(
                 f"{column!r} holds dates (years {np.nanmin(years):.0f}-{np.nanmax(years):.0f}) but the panel's periods are "
@@ -129,7 +129,8 @@ def _as_numbers(panel: Panel, column: str) -> Array:
             f"{column!r} holds {kind} such as {series.iloc[0]!r}, the panel's periods are "
             f"{'dates' if panel.dated else 'whole numbers'}. Give the first treated period as a number or a date."
         )
-    return series.to_numpy(dtype=float, na_value=np.nan)
+    numbers: Array = series.to_numpy(dtype=float, na_value=np.nan)
+    return numbers
 
 
 def _one_per_unit(panel: Panel, values: Array, column: str) -> Array:
@@ -143,8 +144,7 @@ def _one_per_unit(panel: Panel, values: Array, column: str) -> Array:
     if differs.any():
         offenders = np.unique(panel.unit_index[differs])
         listed = first_five(
-            f"{panel.units[u]} ({', '.join(f'{v:g}' for v in np.unique(values[panel.unit_index == u]))})"
-            for u in offenders[:6]
+            f"{panel.units[u]} ({', '.join(f'{v:g}' for v in np.unique(values[panel.unit_index == u]))})" for u in offenders[:6]
         )
         raise RolloutError(
             f"The first treated period in {column!r} varies within {len(offenders):,} units: {listed}. "

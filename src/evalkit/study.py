@@ -79,6 +79,7 @@ class Study(BaseModel):
     outcome_word: Words
     money: Words = Words(zh="元/人·年", en="yuan per person per year")
     prices: Words = Field(description="price basis, nominal prices if not deflated")
+    nominal: bool = Field(description="true when prices are not deflated")
     income_definition: Words | None = None
     scale: Literal["log", "level"] = "log"
     window: tuple[int, int]
@@ -135,7 +136,9 @@ def _explain(error: Any, content: dict[str, Any]) -> str:
     fields = list(getattr(model, "model_fields", {}))
     if error["type"] == "extra_forbidden":
         close = nearest(location[-1], fields)
-        return f"unknown key {key!r}" + (f", did you mean {' or '.join(repr(c) for c in close)}?" if close else f", allowed: {fields}")
+        return f"unknown key {key!r}" + (
+            f", did you mean {' or '.join(repr(c) for c in close)}?" if close else f", allowed: {fields}"
+        )
     if error["type"] == "missing":
         near = [name for name in nearest(location[-1], list(content)) if name not in fields]
         return f"missing key {key!r}" + (f" (is {near[0]!r} meant?)" if near else "")

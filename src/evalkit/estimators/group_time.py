@@ -70,7 +70,11 @@ class GroupTime:
         comparison = Comparison.of(design)
         if self.method != "reg" and design.covariates:
             self._refuse_single_units(design, comparison)
-        column = _CrossSection(design, self.method) if design.unbalanced == "repeated_cross_section" else _Differences(design, self.method)
+        column = (
+            _CrossSection(design, self.method)
+            if design.unbalanced == "repeated_cross_section"
+            else _Differences(design, self.method)
+        )
         columns = _Columns(design)
         labels: list[tuple[int, int, bool]] = []
         skipped: list[str] = []
@@ -96,7 +100,9 @@ class GroupTime:
             raise DesignError("No group-time effect can be estimated: no cohort has both a clean base period and a comparison.")
         return self._estimate(design, comparison, columns, labels, skipped)
 
-    def _estimate(self, design: Design, comparison: Comparison, columns: _Columns, labels: list[tuple[int, int, bool]], skipped: list[str]) -> Estimate:
+    def _estimate(
+        self, design: Design, comparison: Comparison, columns: _Columns, labels: list[tuple[int, int, bool]], skipped: list[str]
+    ) -> Estimate:
         cohorts, periods, reference = (np.array(part) for part in zip(*labels, strict=True))
         sizes = {g: int((design.cohort == g).sum()) for g in comparison.cohorts}
         effects = cell_frame(
@@ -182,8 +188,9 @@ class Comparison:
     def of_cell(self, cohort: int, time: int, base: int) -> Array:
         """Return (N,) which units are compared with a cohort between two periods."""
         if self.design.comparison == "never_treated":
-            return np.isinf(self.cohort)
-        return (self.cohort > max(time, base) + self.design.anticipation) & (self.cohort != cohort)
+            return np.asarray(np.isinf(self.cohort))
+        later = self.cohort > max(time, base) + self.design.anticipation
+        return np.asarray(later & (self.cohort != cohort))
 
 
 class _Columns:
@@ -240,7 +247,9 @@ class _Differences:
         contribution[rows] = psi / len(rows)
         return theta, contribution
 
-    def _given_covariates(self, cohort: int, earlier: int, used: Array, dy: Array, D: Array, X: Array, w: Array) -> tuple[float, Array]:
+    def _given_covariates(
+        self, cohort: int, earlier: int, used: Array, dy: Array, D: Array, X: Array, w: Array
+    ) -> tuple[float, Array]:
         if self.method == "reg":
             return dr.outcome_regression(dy, D, X, w)
         # The propensity of a cohort against one comparison group serves all periods that share it.

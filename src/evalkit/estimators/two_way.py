@@ -50,9 +50,7 @@ class TwoWay:
     def __call__(self, design: Design) -> Estimate:
         """Return the coefficient of a design."""
         units = float(np.isfinite(design.cohort).sum())
-        regressors = _Regressors(
-            cell_frame("overall", 1, units=units), lambda event: (event >= 0)[..., None].astype(float), ()
-        )
+        regressors = _Regressors(cell_frame("overall", 1, units=units), lambda event: (event >= 0)[..., None].astype(float), ())
         return _fit(design, regressors, self.by_period, self.slopes)
 
 
@@ -84,7 +82,7 @@ class EventStudy:
         """Return the path of a design."""
         event = design.periods[design.period_index] - design.cohort[design.unit_index]
         seen = np.isfinite(event)
-        times, counts = np.unique(event[seen].astype(int), return_counts=True)
+        times = np.unique(event[seen].astype(int))
         clean = times[times < -design.anticipation]
         if not len(clean):
             raise DesignError("No treated unit is seen before treatment, so there is no reference period for a path.")
@@ -125,9 +123,11 @@ def _fit(design: Design, regressors: _Regressors, by_period: Sequence[str], slop
         fit = _by_pattern(design, regressors) if simple else _dense(design, regressors, varying, by_period, slopes)
     except kernel.Collinear as problem:
         raise DesignError(_collinear(cells, problem.columns)) from None
-    psi = design.psi_from_observations(fit.contributions) if len(fit.contributions) == len(design.y) and not (
-        simple and design.rows != "observation"
-    ) else design.psi_from_units(fit.contributions)
+    psi = (
+        design.psi_from_observations(fit.contributions)
+        if len(fit.contributions) == len(design.y) and not (simple and design.rows != "observation")
+        else design.psi_from_units(fit.contributions)
+    )
     facts = Facts(
         design.observations, len(fit.beta), _absorbed(design, by_period, slopes), "nested", "t", fit.bread, fit.residual_sum
     )

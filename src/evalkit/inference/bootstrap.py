@@ -32,9 +32,7 @@ def uniform_critical_value(matrix: Array, level: float, draws: int, seed: int, d
     return float(np.quantile(largest, level))
 
 
-def multiplier_draws(
-    estimate: Estimate, draws: int, seed: int, cluster: str | None = None, weights: str = "rademacher"
-) -> Array:
+def multiplier_draws(estimate: Estimate, draws: int, seed: int, cluster: str | None = None, weights: str = "rademacher") -> Array:
     """Return (draws, k) bootstrap deviations: random signs times cluster sums of psi, over n.
 
     ``weights`` is "rademacher" (+1, -1), "mammen" (two points with third moment one) or "gaussian".
@@ -56,7 +54,7 @@ def _multipliers(generator: np.random.Generator, shape: tuple[int, int], weights
     if weights == "gaussian":
         return generator.standard_normal(shape)
     if weights == "rademacher":
-        return 2.0 * generator.integers(0, 2, shape, dtype=np.int8) - 1.0
+        return np.asarray(2.0 * generator.integers(0, 2, shape, dtype=np.int8) - 1.0)
     golden = (1 + np.sqrt(5)) / 2
     low = generator.random(shape) < golden / np.sqrt(5)
-    return np.where(low, 1 - golden, golden)
+    return np.asarray(np.where(low, 1 - golden, golden))

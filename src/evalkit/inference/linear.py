@@ -1,4 +1,4 @@
-"""Covariances from influence functions, their small-sample factors, and the table of estimates: the only place a standard error is computed."""
+"""Covariances from influence functions and the table of estimates: the only place a standard error is computed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ class SmallSample:
         if not self.clusters:
             return factor
         if groups < 2:
-            raise EstimateError("There is only one cluster, so nothing can be learned about its variation. Cluster at a finer level.")
+            raise EstimateError(
+                "There is only one cluster, so nothing can be learned about its variation. Cluster at a finer level."
+            )
         return factor * groups / (groups - 1)
 
 
@@ -112,7 +114,7 @@ class Covariance:
     @property
     def std_error(self) -> Array:
         """(k,) standard errors."""
-        return np.sqrt(np.maximum(np.diag(self.matrix), 0))
+        return np.asarray(np.sqrt(np.maximum(np.diag(self.matrix), 0)))
 
     def quantile(self, probability: float) -> float:
         """Return the quantile of the reference distribution."""
@@ -286,7 +288,7 @@ def has_own_noise(estimate: Estimate) -> Array:
     """Return (k,) whether a parameter has a standard error: not the reference period, and more than one treated unit."""
     reference = estimate.cells["reference"].to_numpy(dtype=bool)
     units = estimate.cells["units"].to_numpy(dtype=float)
-    return ~reference & ~(units == 1)
+    return np.asarray(~reference & ~(units == 1))
 
 
 @dataclass(frozen=True)

@@ -167,9 +167,7 @@ def inverse_probability_cross_section(
     return total, influence - score.influence @ M
 
 
-def doubly_robust_cross_section(
-    y: Array, post: Array, D: Array, X: Array, w: Array, score: Propensity
-) -> tuple[float, Array]:
+def doubly_robust_cross_section(y: Array, post: Array, D: Array, X: Array, w: Array, score: Propensity) -> tuple[float, Array]:
     """Return the locally efficient doubly robust estimate on repeated cross-sections and its influence (n,).
 
     Sant'Anna & Zhao (2020) eq. (3.4), DRDID's drdid_rc: regressions of all four groups, ``b`` for the comparison and

@@ -137,9 +137,7 @@ def residualise(columns: Array, unit: Array, units: int, effects: Sequence[Effec
     weight = np.ones(n) if w is None else w
     D = sparse.hstack(
         [
-            sparse.csr_array(
-                (np.ones(n) if e.variable is None else e.variable, (np.arange(n), e.codes)), shape=(n, e.levels)
-            )
+            sparse.csr_array((np.ones(n) if e.variable is None else e.variable, (np.arange(n), e.codes)), shape=(n, e.levels))
             for e in effects
         ],
         format="csr",

@@ -1,0 +1,195 @@
+"""Run a study: the notebook executed by papermill, its findings and reports, and a manifest of what went in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import evalkit
+from evalkit.errors import StudyError, nearest
+from evalkit.places import shared
+
+NOTEBOOK = "10_intervention_effect.ipynb"
+LANGUAGES = {"zh": ["zh"], "en": ["en"], "both": ["zh", "en"]}
+RECORDED = ("numpy", "scipy", "pandas", "matplotlib", "papermill", "ipykernel")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: its folder, the reports by language, and whether it succeeded."""
+
+    study: str
+    folder: Path
+    reports: dict[str, Path]
+    seconds: float
+
+
+def run_study(study: str | Path, data: str | Path | None = None, lang: str = "both", out: str | Path = "outputs") -> Run:
+    """Execute the main notebook for a study and return where its reports are.
+
+    The study and its data are judged before a kernel starts, so that a mistake is told at once. Everything that depends on the
+    time or the machine is in manifest.json alone.
+
+    Raises
+    ------
+    EvalkitError
+        For a study or data that cannot be run, with the reason.
+    """
+    from evalkit.evaluate import data_path, run_id
+    from evalkit.study import Study
+
+    if lang not in LANGUAGES:
+        raise StudyError(f"There is no language {lang!r}. Allowed: {', '.join(LANGUAGES)}.")
+    started = time.time()
+    path = Path(study)
+    parsed = Study.from_yaml(path)
+    source = data_path(parsed, data, path.parent)
+    identity = run_id(parsed, source)
+    folder = Path(out) / identity
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = {
+        "study": str(path.resolve()),
+        "data": str(source.resolve()),
+        "languages": LANGUAGES[lang],
+        "out_dir": str(folder.resolve()),
+    }
+    _execute(shared("notebooks", NOTEBOOK), folder / "notebook.ipynb", parameters)
+    seconds = round(time.time() - started, 1)
+    _write_manifest(folder, parsed.model_dump(mode="json"), identity, path, source, LANGUAGES[lang], started, seconds)
+    return Run(parsed.name, folder, {code: folder / f"report.{code}.html" for code in LANGUAGES[lang]}, seconds)
+
+
+def _execute(template: Path, target: Path, parameters: dict[str, Any]) -> None:
+    """Execute a notebook with parameters it knows; a failure keeps the notebook and raises its own message."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    _speak_chinese()
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    known = list(papermill.inspect_notebook(str(template)))
+    for name in parameters:
+        if name not in known:
+            raise StudyError(f"The notebook {template.name} has no parameter {name!r}. Nearest: {', '.join(nearest(name, known))}.")
+    try:
+        papermill.execute_notebook(
+            str(template), str(target), parameters=parameters, kernel_name="python3", progress_bar=False,
+            cwd=str(template.parent), shutdown_kernel="immediate", log_output=False,
+        )  # fmt: skip
+    except PapermillExecutionError as problem:
+        raise StudyError(f"{problem.evalue} (The notebook with the full trace is {target}.)") from None
+    _forget_machine(target, parameters)
+
+
+def _speak_chinese() -> None:
+    """Let papermill inject Chinese as it is, not as escapes."""
+    from papermill.translators import PythonTranslator, papermill_translators
+
+    class Readable(PythonTranslator):
+        @classmethod
+        def translate_str(cls, val: str) -> str:
+            return json.dumps(val, ensure_ascii=False)
+
+    papermill_translators.register("python", Readable)
+
+
+def _forget_machine(path: Path, parameters: dict[str, Any]) -> None:
+    """Take times and paths of this machine out of an executed notebook, so that the same inputs give the same bytes."""
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    short = {str(value): Path(str(value)).name for value in parameters.values() if isinstance(value, str)}
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        cell["id"] = f"cell-{number}"
+        for long, name in short.items():
+            cell.source = cell.source.replace(long, name)
+    nbformat.write(notebook, path)
+
+
+def _write_manifest(
+    folder: Path,
+    study: dict[str, Any],
+    identity: str,
+    path: Path,
+    source: Path,
+    languages: list[str],
+    started: float,
+    seconds: float,
+) -> None:
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json")
+    manifest = {
+        "run_id": identity,
+        "study": study,
+        "languages": languages,
+        "seed": study["seed"],
+        "inputs": {path.name: _sha256(path), source.name: _sha256(source), NOTEBOOK: _sha256(shared("notebooks", NOTEBOOK))},
+        "outputs": {p.relative_to(folder).as_posix(): _sha256(p) for p in files},
+        "versions": {"evalkit": evalkit.__version__, "python": platform.python_version()} | _versions(),
+        "git_commit": _git_commit(),
+        "platform": platform.platform(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
+        "seconds": seconds,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in RECORDED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout evalkit runs from, with + when files differ, or None outside one."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(["git", "-C", str(root), "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if dirty else "")
+
+
+def execute_committed() -> None:
+    """Execute the committed notebooks again in place, on the demo data, without times."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    for path in sorted(shared("notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(
+            notebook, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(path.parent)}}
+        ).execute()
+        notebook.metadata["language_info"] = {"name": "python"}
+        nbformat.write(notebook, path)
+        print(path.name)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["notebooks"]:
+        sys.exit("usage: python -m evalkit.run notebooks")
+    execute_committed()

@@ -12,11 +12,11 @@ Array = np.ndarray
 OURS = {"doubly_robust_cross_section": kernel.doubly_robust_cross_section, "propensity": kernel.propensity}
 
 
-def logit(D: Array, X: Array, w: Array, iterations: int = 25) -> kernel.Propensity:
+def logit(D: Array, X: Array, w: Array, start: Array | None = None, iterations: int = 25) -> kernel.Propensity:
     """Fit the propensity as R's glm does: from (w y + 1/2) / (w + 1), until the deviance changes by less than 1e-8.
 
     evalkit iterates until the step is below 1e-10, so that it is nearer to the maximum: the two differ by up to 1e-9.
-    DRDID divides weights by their mean, which moves glm's start and with it where the iterations stop.
+    DRDID divides weights by their mean, which moves glm's start and with it where the iterations stop. ``start`` is not used: glm has its own.
     """
     w = w / w.mean()
     p = (w * D + 0.5) / (w + 1)
@@ -24,7 +24,8 @@ def logit(D: Array, X: Array, w: Array, iterations: int = 25) -> kernel.Propensi
     for _ in range(iterations):
         v = p * (1 - p)
         WX = (w * v)[:, None] * X
-        eta = X @ np.linalg.solve(WX.T @ X, WX.T @ (eta + (D - p) / v))
+        gamma = np.linalg.solve(WX.T @ X, WX.T @ (eta + (D - p) / v))
+        eta = X @ gamma
         p, before = expit(eta), deviance
         deviance = -2 * (w * (D * np.log(p) + (1 - D) * np.log(1 - p))).sum()
         if abs(deviance - before) / (abs(deviance) + 0.1) < 1e-8:
@@ -32,8 +33,7 @@ def logit(D: Array, X: Array, w: Array, iterations: int = 25) -> kernel.Propensi
     p = np.minimum(p, 1 - 1e-6)
     H = ((w * p * (1 - p))[:, None] * X).T @ X / len(D)
     kept = np.where(D == 1, 1.0, (p < kernel.TRIM).astype(float))
-    influence = kernel.solve(H, ((w * (D - p))[:, None] * X).T).T
-    return kernel.Propensity(p / (1 - p), kept, influence)
+    return kernel.Propensity(p / (1 - p), kept, kernel.Coefficients(gamma, w * (D - p), X, H))
 
 
 def drdid_rc(y: Array, post: Array, D: Array, X: Array, w: Array, score: kernel.Propensity) -> tuple[float, Array]:
@@ -45,7 +45,7 @@ def drdid_rc(y: Array, post: Array, D: Array, X: Array, w: Array, score: kernel.
     """
     theta, influence = OURS["doubly_robust_cross_section"](y, post, D, X, w, score)
     pre = 1 - post
-    _, influence_b0 = kernel.regression(y, X, w * (1 - D) * pre)
+    b0 = kernel.regression(y, X, w * (1 - D) * pre)
     treated, comparison = score.kept * w * D * pre, score.kept * w * (1 - D) * score.odds * pre
     gap = comparison @ X / comparison.sum() - treated @ X / treated.sum()
-    return theta, influence + 2 * influence_b0 @ gap
+    return theta, influence + 2 * b0.toward(gap)

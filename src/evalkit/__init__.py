@@ -30,6 +30,7 @@ _PUBLIC = {
     "evaluate": "evalkit.evaluate",
     "Findings": "evalkit.findings",
     "example_design": "evalkit.examples",
+    "example_frame": "evalkit.examples",
     "EvalkitError": "evalkit.errors",
     "PanelError": "evalkit.errors",
     "RolloutError": "evalkit.errors",

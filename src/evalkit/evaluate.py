@@ -42,6 +42,7 @@ from evalkit.study import Study
 Array = np.ndarray[Any, Any]
 
 PRETREND_LEVEL = 0.10
+FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow
 
 
 def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = ".") -> Findings:
@@ -375,10 +376,10 @@ def _remarks(study: Study, design: Design, comparison: Comparison, cells: Estima
     if first < 2013 <= last:
         found.append(Notice("INCOME_DEF_2013"))
     codes, clusters = design.codes(study.cluster or study.unit)
-    treated = _groups(comparison)["treated"][design.unit_index]
-    treated_clusters = len(np.unique(codes[treated]))
-    if treated_clusters < 10 or clusters < 20:
-        found.append(Notice("FEW_CLUSTERS", {"clusters": clusters, "treated_clusters": treated_clusters}))
+    sides = {group: len(np.unique(codes[member[design.unit_index]])) for group, member in _groups(comparison).items()}
+    if min(sides.values()) < FEW_CLUSTERS:
+        facts = {"clusters": clusters, "treated_clusters": sides["treated"], "comparison_clusters": sides["comparison"]}
+        found.append(Notice("FEW_CLUSTERS", facts))
     if left := len(design.panel.units) - len(design.units):
         found.append(Notice("UNITS_LEFT_OUT", {"units": left}))
     return [Remark(code=notice.code, facts=notice.facts) for notice in found]

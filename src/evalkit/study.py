@@ -59,10 +59,12 @@ class Study(BaseModel):
 
     Examples
     --------
-    >>> Study.parse({"name": "x", "titel": 1})
-    Traceback (most recent call last):
-    ...
-    evalkit.errors.StudyError: The study has 11 problems: ...
+    >>> from evalkit import StudyError
+    >>> try:
+    ...     Study.parse({"name": "x", "titel": 1})
+    ... except StudyError as problem:
+    ...     print(str(problem)[:64])
+    The study has 13 problems: missing key 'title' (is 'titel' meant
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

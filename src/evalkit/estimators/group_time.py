@@ -221,12 +221,14 @@ class _Differences:
         self.position = {int(p): i for i, p in enumerate(design.periods)}
         self.Y = np.ascontiguousarray(design.wide(design.y).T)
         self.X = [np.ascontiguousarray(design.wide(np.ascontiguousarray(x)).T) for x in design.x.T]
+        # Covariates that never vary are the same in every period, so propensities are shared more widely.
+        self.fixed = design.balanced and design.w is None and all((x == x[0]).all() for x in self.X)
         self.w = None if design.w is None else np.ascontiguousarray(design.wide(design.w).T)
-        self.scores: dict[tuple[int, int, bytes], dr.Propensity] = {}
+        self.score: tuple[tuple[int, int, bytes], dr.Propensity] | None = None
 
     def __call__(self, cohort: int, time: int, base: int, others: Array) -> tuple[float, Array] | None:
         t, b = self.position[time], self.position[base]
-        earlier = min(t, b)
+        earlier = 0 if self.fixed else min(t, b)
         treated = self.design.cohort == cohort
         used = treated | others
         change = self.Y[t] - self.Y[b]
@@ -254,10 +256,10 @@ class _Differences:
             return dr.outcome_regression(dy, D, X, w)
         # The propensity of a cohort against one comparison group serves all periods that share it.
         key = (cohort, earlier, np.packbits(used).tobytes())
-        if key not in self.scores:
-            self.scores.clear()
-            self.scores[key] = dr.propensity(D, X, w)
-        score = self.scores[key]
+        if self.score is None or self.score[0] != key:
+            start = self.score[1].gamma.value if self.score is not None and self.score[0][0] == cohort else None
+            self.score = key, dr.propensity(D, X, w, start)
+        score = self.score[1]
         if self.method == "ipw":
             return dr.inverse_probability(dy, D, w, X, score)
         return dr.doubly_robust(dy, D, X, w, score)

@@ -39,7 +39,7 @@ class TwoByTwo:
     >>> import evalkit as ek
     >>> design = ek.example_design(cohorts=1)
     >>> by_hand, regression = ek.TwoByTwo()(design), ek.TwoWay()(design)
-    >>> abs(by_hand.theta[0] - regression.theta[0]) < 1e-12
+    >>> bool(abs(by_hand.theta[0] - regression.theta[0]) < 1e-12)
     True
     """
 

@@ -34,22 +34,32 @@ class Collinear(Exception):
 
 
 @dataclass(frozen=True)
-class Propensity:
-    """A fitted logit.
+class Coefficients:
+    """Fitted coefficients (k,) and what their influence is made of: scores (n,) on X (n, k), and the Hessian (k, k)."""
 
-    ``odds`` (n,) are p / (1 - p); ``kept`` (n,) is 0 for comparison rows trimmed; ``influence`` (n, k) is the
-    influence of each row on the coefficients.
-    """
+    value: Array
+    scores: Array
+    X: Array
+    hessian: Array
+
+    def toward(self, M: Array) -> Array:
+        """Return the influence (n,) on M'value, without forming the influence on each coefficient."""
+        return np.asarray(self.scores * (self.X @ solve(self.hessian, M)))
+
+
+@dataclass(frozen=True)
+class Propensity:
+    """A fitted logit: odds (n,) p / (1 - p), kept (n,) 0 for comparison rows trimmed, and its coefficients."""
 
     odds: Array
     kept: Array
-    influence: Array
+    gamma: Coefficients
 
 
 def weighted_mean(w: Array, v: Array) -> tuple[float, Array]:
     """Return E[w v] / E[w] and its influence (n,)."""
     total = w.mean()
-    mean = float((w * v).mean() / total)
+    mean = float(w @ v / len(w) / total)
     return mean, w * (v - mean) / total
 
 
@@ -62,24 +72,24 @@ def solve(A: Array, b: Array) -> Array:
     return solution
 
 
-def regression(y: Array, X: Array, w: Array) -> tuple[Array, Array]:
-    """Return weighted least-squares coefficients (k,) and the influence of each row on them (n, k). Rows with w = 0 are out."""
+def regression(y: Array, X: Array, w: Array) -> Coefficients:
+    """Return weighted least-squares coefficients. Rows with w = 0 are out."""
     n, wX = len(y), w[:, None] * X
     XX = wX.T @ X / n
     beta = solve(XX, wX.T @ y / n)
-    return beta, solve(XX, (wX * (y - X @ beta)[:, None]).T).T
+    return Coefficients(beta, w * (y - X @ beta), X, XX)
 
 
-def propensity(D: Array, X: Array, w: Array, iterations: int = 50) -> Propensity:
-    """Fit P(D = 1 | X) by a logit, Newton's method to a step below 1e-10. Raises Separation or Collinear."""
+def propensity(D: Array, X: Array, w: Array, start: Array | None = None, iterations: int = 50) -> Propensity:
+    """Fit P(D = 1 | X) by a logit, Newton's method to a step below 1e-10 from ``start`` (k,). Raises Separation or Collinear."""
     n, k = X.shape
-    gamma = np.zeros(k)
-    gamma[0] = np.log((w * D).sum() / (w * (1 - D)).sum())
-    wX = w[:, None] * X
+    gamma = np.zeros(k) if start is None else start
+    if start is None:
+        gamma[0] = np.log((w @ D) / (w.sum() - w @ D))
     for _ in range(iterations):
         p = expit(X @ gamma)
-        H = (wX * (p * (1 - p))[:, None]).T @ X / n
-        step = solve(H, wX.T @ (D - p) / n)
+        H = X.T @ (X * (w * p * (1 - p))[:, None]) / n
+        step = solve(H, X.T @ (w * (D - p)) / n)
         gamma = gamma + step
         if np.abs(X @ gamma).max() > 35:
             raise Separation
@@ -88,10 +98,10 @@ def propensity(D: Array, X: Array, w: Array, iterations: int = 50) -> Propensity
     else:
         raise Separation
     p = expit(X @ gamma)
-    H = (wX * (p * (1 - p))[:, None]).T @ X / n
-    p_capped = np.minimum(p, 1 - 1e-6)
-    kept = np.where(D == 1, 1.0, (p_capped < TRIM).astype(float))
-    return Propensity(p_capped / (1 - p_capped), kept, solve(H, (wX * (D - p)[:, None]).T).T)
+    H = X.T @ (X * (w * p * (1 - p))[:, None]) / n
+    capped = np.minimum(p, 1 - 1e-6)
+    kept = np.where(D == 1, 1.0, (capped < TRIM).astype(float))
+    return Propensity(capped / (1 - capped), kept, Coefficients(gamma, w * (D - p), X, H))
 
 
 def means(dy: Array, D: Array, w: Array) -> tuple[float, Array]:
@@ -103,10 +113,10 @@ def means(dy: Array, D: Array, w: Array) -> tuple[float, Array]:
 
 def outcome_regression(dy: Array, D: Array, X: Array, w: Array) -> tuple[float, Array]:
     """Return the regression estimate and its influence (n,): eq. (2.2), DRDID's reg_did_panel."""
-    beta, influence_beta = regression(dy, X, w * (1 - D))
-    att, influence = weighted_mean(w * D, dy - X @ beta)
+    beta = regression(dy, X, w * (1 - D))
+    att, influence = weighted_mean(w * D, dy - X @ beta.value)
     M = (w * D) @ X / (w * D).sum()  # derivative of the treated mean of X beta
-    return att, influence - influence_beta @ M
+    return att, influence - beta.toward(M)
 
 
 def inverse_probability(dy: Array, D: Array, w: Array, X: Array, score: Propensity) -> tuple[float, Array]:
@@ -115,19 +125,19 @@ def inverse_probability(dy: Array, D: Array, w: Array, X: Array, score: Propensi
     wc = score.kept * w * (1 - D) * score.odds
     comparison, influence_comparison = weighted_mean(wc, dy)
     M = (wc * (dy - comparison)) @ X / wc.sum()  # the odds are exp(X gamma): their derivative is themselves times X
-    return treated - comparison, influence_treated - influence_comparison - score.influence @ M
+    return treated - comparison, influence_treated - influence_comparison - score.gamma.toward(M)
 
 
 def doubly_robust(dy: Array, D: Array, X: Array, w: Array, score: Propensity) -> tuple[float, Array]:
     """Return the doubly robust estimate and its influence (n,): eq. (2.6) and (3.1), DRDID's drdid_panel (not the improved one)."""
-    beta, influence_beta = regression(dy, X, w * (1 - D))
-    residual = dy - X @ beta
+    beta = regression(dy, X, w * (1 - D))
+    residual = dy - X @ beta.value
     wt, wc = score.kept * w * D, score.kept * w * (1 - D) * score.odds
     treated, influence_treated = weighted_mean(wt, residual)
     comparison, influence_comparison = weighted_mean(wc, residual)
     M_beta = wt @ X / wt.sum() - wc @ X / wc.sum()
     M_gamma = (wc * (residual - comparison)) @ X / wc.sum()
-    influence = influence_treated - influence_comparison - influence_beta @ M_beta - score.influence @ M_gamma
+    influence = influence_treated - influence_comparison - beta.toward(M_beta) - score.gamma.toward(M_gamma)
     return treated - comparison, influence
 
 
@@ -142,13 +152,13 @@ def means_cross_section(y: Array, post: Array, D: Array, w: Array) -> tuple[floa
 
 def outcome_regression_cross_section(y: Array, post: Array, D: Array, X: Array, w: Array) -> tuple[float, Array]:
     """Return the regression estimate on repeated cross-sections and its influence (n,): DRDID's reg_did_rc."""
-    after, influence_after = regression(y, X, w * (1 - D) * post)
-    before, influence_before = regression(y, X, w * (1 - D) * (1 - post))
+    after = regression(y, X, w * (1 - D) * post)
+    before = regression(y, X, w * (1 - D) * (1 - post))
     treated_after, part_after = weighted_mean(w * D * post, y)
     treated_before, part_before = weighted_mean(w * D * (1 - post), y)
-    comparison, part = weighted_mean(w * D, X @ (after - before))
+    comparison, part = weighted_mean(w * D, X @ (after.value - before.value))
     M = (w * D) @ X / (w * D).sum()
-    influence = part_after - part_before - part - (influence_after - influence_before) @ M
+    influence = part_after - part_before - part - after.toward(M) + before.toward(M)
     return treated_after - treated_before - comparison, influence
 
 
@@ -164,7 +174,7 @@ def inverse_probability_cross_section(
         total += sign * (treated - comparison)
         influence = influence + sign * (part_treated - part_comparison)
         M += sign * ((wc * when * (y - comparison)) @ X / (wc * when).sum())
-    return total, influence - score.influence @ M
+    return total, influence - score.gamma.toward(M)
 
 
 def doubly_robust_cross_section(y: Array, post: Array, D: Array, X: Array, w: Array, score: Propensity) -> tuple[float, Array]:
@@ -174,14 +184,14 @@ def doubly_robust_cross_section(y: Array, post: Array, D: Array, X: Array, w: Ar
     ``a`` for the treated, after (1) and before (0).
     """
     pre = 1 - post
-    b1, inf_b1 = regression(y, X, w * (1 - D) * post)
-    b0, inf_b0 = regression(y, X, w * (1 - D) * pre)
-    a1, inf_a1 = regression(y, X, w * D * post)
-    a0, inf_a0 = regression(y, X, w * D * pre)
+    b1 = regression(y, X, w * (1 - D) * post)
+    b0 = regression(y, X, w * (1 - D) * pre)
+    a1 = regression(y, X, w * D * post)
+    a0 = regression(y, X, w * D * pre)
     wd = score.kept * w * D
     wc = score.kept * w * (1 - D) * score.odds
-    residual = y - np.where(post == 1, X @ b1, X @ b0)
-    gap1, gap0 = X @ (a1 - b1), X @ (a0 - b0)
+    residual = y - np.where(post == 1, X @ b1.value, X @ b0.value)
+    gap1, gap0 = X @ (a1.value - b1.value), X @ (a0.value - b0.value)
     terms = (
         (1, wd * post, residual), (-1, wd * pre, residual), (-1, wc * post, residual), (1, wc * pre, residual),
         (1, wd, gap1), (-1, wd * post, gap1), (-1, wd, gap0), (1, wd * pre, gap0),
@@ -200,5 +210,5 @@ def doubly_robust_cross_section(y: Array, post: Array, D: Array, X: Array, w: Ar
 
     d, d1, d0, c1, c0 = mean_X(wd), mean_X(wd * post), mean_X(wd * pre), mean_X(wc * post), mean_X(wc * pre)
     # Collected derivatives: the treated means of the residual and of the gap share the term in b.
-    influence = influence + inf_b1 @ (c1 - d) + inf_b0 @ (d - c0) + inf_a1 @ (d - d1) + inf_a0 @ (d0 - d)
-    return total, influence + score.influence @ (mean_score(wc * pre) - mean_score(wc * post))
+    influence = influence + b1.toward(c1 - d) + b0.toward(d - c0) + a1.toward(d - d1) + a0.toward(d0 - d)
+    return total, influence + score.gamma.toward(mean_score(wc * pre) - mean_score(wc * post))

@@ -1,0 +1,142 @@
+"""The blocks of a report: what every renderer (HTML, PDF, Word) reads. Texts without markup, in one language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The heading of a section."""
+
+    kind: ClassVar[str] = "heading"
+    text: str
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text; a reading help is set apart."""
+
+    kind: ClassVar[str] = "paragraph"
+    text: str
+    role: Literal["body", "help"] = "body"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A label and its value, with the address of a source where there is one."""
+
+    label: str
+    value: str
+    link: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Labels and values: a strip of a few, or a list of many."""
+
+    kind: ClassVar[str] = "facts"
+    items: tuple[Fact, ...]
+    role: Literal["strip", "list"] = "strip"
+
+
+@dataclass(frozen=True)
+class Callout:
+    """The bottom line: a verdict as shape, colour (by its name) and label, the sentence, key numbers, and remarks."""
+
+    kind: ClassVar[str] = "callout"
+    verdict: str
+    mark: str
+    label: str
+    lead: str
+    numbers: tuple[Fact, ...]
+    points: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of a list, with a label where it has one."""
+
+    text: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list of sentences."""
+
+    kind: ClassVar[str] = "list"
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure by its name: the renderer asks :mod:`evalkit.report.figures` to draw it."""
+
+    kind: ClassVar[str] = "figure"
+    name: str
+    number: str
+    caption: str
+    description: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; ``fields`` names the values of its cells in a csv file."""
+
+    label: str
+    align: Literal["left", "right"]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a reader sees (a text and a smaller second line), and the plain values behind it for a csv file."""
+
+    text: str
+    detail: str = ""
+    values: tuple[str | int | float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; the main one is marked."""
+
+    cells: tuple[Cell, ...]
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A three-line table."""
+
+    kind: ClassVar[str] = "table"
+    name: str
+    number: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    cards: bool = False
+
+
+Block = Heading | Paragraph | Facts | Callout | Listing | Figure | Table
+
+
+@dataclass(frozen=True)
+class Document:
+    """One report in one language; ``banner`` says on every page that data are simulated, and is empty for real ones."""
+
+    lang: str
+    tag: str
+    title: str
+    kicker: str
+    page_title: str
+    banner: str
+    banner_text: str
+    footer: str
+    page_number: tuple[str, str]
+    blocks: tuple[Block, ...]

@@ -1,0 +1,171 @@
+"""Findings read aloud in one language: the phrases that more than one part of a report uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from evalkit.findings import Findings, Interval, TrendPoint
+from evalkit.report import numbers
+from evalkit.report.words import Catalogue, catalogue
+from evalkit.study import Words
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One report's findings and language; every sentence knows the programme, its groups and its unit of money."""
+
+    findings: Findings
+    lang: str
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The sentences of the language."""
+        return catalogue(self.lang)
+
+    def word(self, words: Words) -> str:
+        """Return one of the study's own expressions in this language."""
+        return words.zh if self.lang == "zh" else words.en
+
+    @cached_property
+    def common(self) -> dict[str, str]:
+        """Facts that any sentence may quote."""
+        findings = self.findings
+        unit = self.word(findings.unit_word)
+        units = self.catalogue.plural(unit)
+        noun, per = self._money_parts()
+        return {
+            "programme": self.word(findings.programme),
+            "outcome": self.word(findings.outcome_word),
+            "unit": unit,
+            "units": units,
+            "units_word": units,
+            "treated": self.catalogue.say("term.treated", unit=units),
+            "comparison": self.catalogue.say("term.comparison", unit=units),
+            "money": self.word(findings.money),
+            "noun": noun,
+            "per": per,
+            "prices": self.word(findings.prices),
+            "level": numbers.whole_percent(findings.level),
+        }
+
+    def _money_parts(self) -> tuple[str, str]:
+        """Split a unit of money: yuan and per person per year, 元 and 每人每年."""
+        money = self.word(self.findings.money)
+        if self.lang == "en":
+            noun, per, rest = money.partition(" per ")
+            return noun, (per + rest).strip()
+        noun, _, rest = money.partition("/")
+        return noun, "".join(self.catalogue.say("term.per_person", thing=part) for part in rest.split("·") if part)
+
+    def say(self, key: str, **facts: object) -> str:
+        """Return a sentence with the common facts and its own, begun with a capital letter."""
+        text = self.phrase(key, **facts)
+        return text[:1].upper() + text[1:]
+
+    def phrase(self, key: str, **facts: object) -> str:
+        """Return a part of a sentence."""
+        return self.catalogue.say(key, **{**self.common, **facts})
+
+    def count_units(self, number: int) -> str:
+        """Return a number of units: 99 counties."""
+        return self.catalogue.count(number, self.common["unit"])
+
+    def count(self, number: int, noun: str) -> str:
+        """Return a number of rows, clusters or years."""
+        return self.catalogue.count(number, self.catalogue.say(f"noun.{noun}"))
+
+    def years(self, years: Sequence[int]) -> str:
+        """Return consecutive years as a range, and single years one by one."""
+        runs: list[list[int]] = []
+        for year in sorted(years):
+            if runs and year == runs[-1][-1] + 1:
+                runs[-1].append(year)
+            else:
+                runs.append([year])
+        return self.catalogue.listing(self._run(run) for run in runs)
+
+    def _run(self, run: list[int]) -> str:
+        if len(run) == 1:
+            return self.phrase("language.one_year", year=run[0])
+        return self.phrase("language.years", first=run[0], last=run[-1])
+
+    def when(self, event_time: int) -> str:
+        """Return an event time in words."""
+        if event_time == 0:
+            return self.phrase("term.start")
+        key = "one_year_" if abs(event_time) == 1 else ""
+        return self.phrase(f"term.{key}{'before' if event_time < 0 else 'after'}", years=abs(event_time))
+
+    def effect(self, value: float) -> str:
+        """Return an effect as tables show it: log points with four decimals, money with one."""
+        return numbers.fixed(value, 4 if self.findings.scale == "log" else 1)
+
+    def hundred(self, value: float, plus: bool = False) -> str:
+        """Return an effect as figures show it: log points times 100, or money."""
+        if self.findings.scale == "log":
+            return numbers.fixed(100 * value, 1, plus)
+        return numbers.money(value, plus)
+
+    def span(self, low: float | None, high: float | None) -> str:
+        """Return an interval of effects as tables show it."""
+        if low is None or high is None:
+            return self.phrase("language.missing")
+        return self.phrase("language.interval", low=self.effect(low), high=self.effect(high))
+
+    def hundred_span(self, low: float | None, high: float | None) -> str:
+        """Return an interval of effects as figures show it."""
+        if low is None or high is None:
+            return self.phrase("language.missing")
+        return self.phrase("language.interval", low=self.hundred(low), high=self.hundred(high))
+
+    def size(self, value: float) -> str:
+        """Return the size of a difference for a sentence; above 10 log points per cent would be misleading."""
+        if self.findings.scale == "level":
+            return self.phrase("term.money", amount=numbers.money(abs(value)))
+        points = numbers.fixed(100 * abs(value), 1)
+        key = "term.approximate_percent" if abs(value) < 0.10 else "term.log_points"
+        return self.phrase(key, points=points)
+
+    def unit_of_effect(self, hundred: bool = False) -> str:
+        """Return the unit of effects in words."""
+        return self.phrase(f"unit_of_effect.{self.findings.scale}{'_100' if hundred else ''}")
+
+    def cluster(self, name: str, clusters: int | None = None) -> str:
+        """Return what a cluster is; where there are as many clusters as units, they are the units."""
+        if clusters == self.findings.sample.units or name == "unit":
+            return self.common["unit"]
+        known = f"cluster.{name}"
+        return self.phrase(known) if self.catalogue.has(known) else name
+
+    def compared_with(self) -> str:
+        """Return who the comparison is."""
+        sample, comparison = self.findings.sample, self.findings.comparison
+        count = self.count_units(sample.comparison_units)
+        if comparison == "never_treated":
+            return self.phrase("term.never", count=count)
+        return self.phrase("term.not_yet_never" if sample.comparison_units else "term.not_yet", count=count)
+
+    def ends(self, group: str) -> tuple[TrendPoint, TrendPoint] | None:
+        """Return the first and the last mean of a group, or nothing without two years."""
+        points = sorted((p for p in self.findings.trends if p.group == group), key=lambda p: p.period)
+        return (points[0], points[-1]) if len(points) > 1 else None
+
+    def share_of_base(self, money: float) -> float:
+        """Return money as per cent of base income."""
+        return 100 * money / self.findings.headline.base.estimate
+
+    @cached_property
+    def smallest_money(self) -> float:
+        """The smallest meaningful change in money."""
+        return self.findings.smallest_meaningful_percent / 100 * self.findings.headline.base.estimate
+
+    def join(self, sentences: Iterable[str]) -> str:
+        """Return sentences one after another: English puts a space between them."""
+        return (" " if self.lang == "en" else "").join(s.strip() for s in sentences if s.strip())
+
+
+def has_range(interval: Interval) -> bool:
+    """Return whether an estimate comes with a range."""
+    return interval.low is not None and interval.high is not None

@@ -9,7 +9,7 @@ import pandas as pd
 
 from evalkit.errors import StudyError, nearest
 from evalkit.estimators.group_time import Comparison
-from evalkit.evaluate import data_path, designed, read
+from evalkit.evaluation import data_path, designed, read
 from evalkit.study import Study
 
 

@@ -44,7 +44,7 @@ def run_study(study: str | Path, data: str | Path | None = None, lang: str = "bo
     EvalkitError
         For a study or data that cannot be run, with the reason.
     """
-    from evalkit.evaluate import data_path, run_id
+    from evalkit.evaluation import data_path, run_id
     from evalkit.study import Study
 
     if lang not in LANGUAGES:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import evalkit
-from evalkit.aggregate import aggregate
+from evalkit.aggregation import aggregate
 from evalkit.design import Design
 from evalkit.errors import PanelError, StudyError, first_five, nearest, unknown
 from evalkit.estimate import Estimate
@@ -32,7 +32,7 @@ from evalkit.findings import (
     Truth,
     Verdict,
 )
-from evalkit.headline import headline
+from evalkit.income_effect import headline
 from evalkit.inference.linear import Inference, wald
 from evalkit.notices import Notice
 from evalkit.panel import Panel

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit.aggregate import aggregate
+from evalkit.aggregation import aggregate
 from evalkit.design import Design
 from evalkit.errors import EstimateError, unknown
 from evalkit.estimate import Estimate, cell_frame, require_kinds

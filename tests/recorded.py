@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import evalkit as ek
+from evalkit.inference.linear import SmallSample
 
 OWN = Path(__file__).parent / "reference" / "own"
 # Data of others are read where they lie and never kept in the repository.
@@ -72,10 +73,22 @@ COMPARISON = {"nevertreated": "never_treated", "notyettreated": "not_yet_treated
 
 
 def design(frame: pd.DataFrame, unit: str | None, period: str, first: str, outcome: str, **choices: Any) -> ek.Design:
-    """Return a design on columns where 0 means never treated; clusters and weight belong to the panel."""
+    """Return a design; never (0 if not said), clusters and weight are taken from the choices."""
     panel = ek.Panel(frame, unit, period, choices.pop("clusters", ()), choices.pop("weight", None))
-    return ek.Design(panel, ek.Rollout.from_first_treated(panel, first, never=0), outcome, **choices)
+    return ek.Design(panel, ek.Rollout.from_first_treated(panel, first, never=choices.pop("never", 0)), outcome, **choices)
 
+
+# fixest's ssc(), said here.
+POLICIES = {
+    "default": SmallSample(),
+    "K_adj_off": SmallSample("none"),
+    "K_fixef_none": SmallSample("slopes"),
+    "K_fixef_full": SmallSample("full"),
+    "G_adj_off": SmallSample(clusters=False),
+    "G_df_conventional": SmallSample(smallest=False),
+    "t_df_conventional": SmallSample(residual_degrees=True),
+    "all_off": SmallSample("none", clusters=False),
+}
 
 # R did's aggte, said here: name of the type -> arguments of evalkit.aggregate.
 AGGREGATES: dict[str, dict[str, Any]] = {

@@ -280,14 +280,20 @@ class Design:
             return self.unit_index, len(self.units)
         if name == self.panel.period:
             return self.period_index, len(self.periods)
-        column = self.panel.column(name)
-        column = column if self.keep is None else column[self.keep]
-        if column.isna().any():
-            raise DesignError(
-                f"Column {name!r} is missing in {int(column.isna().sum()):,} of the rows used. Fill it in or leave it out."
-            )
-        codes, labels = pd.factorize(column, sort=True)
-        return codes, len(labels)
+        if name not in self._known_codes:
+            column = self.panel.column(name)
+            column = column if self.keep is None else column[self.keep]
+            if column.isna().any():
+                raise DesignError(
+                    f"Column {name!r} is missing in {int(column.isna().sum()):,} of the rows used. Fill it in or leave it out."
+                )
+            codes, labels = pd.factorize(column, sort=True)
+            self._known_codes[name] = codes, len(labels)
+        return self._known_codes[name]
+
+    @cached_property
+    def _known_codes(self) -> dict[str, tuple[Array, int]]:
+        return {}
 
     def values(self, name: str) -> Array:
         """Return (n,) numbers of any column in the rows used."""

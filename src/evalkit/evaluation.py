@@ -235,7 +235,7 @@ def _path(study: Study, cells: Estimate, inference: Inference) -> tuple[list[Pat
         )
         for (_, row), (_, wide) in zip(table.iterrows(), band.iterrows(), strict=True)
     ]
-    return points, float(band["critical"].iloc[0]), _pretrend(study, path, inference)
+    return points, float(band["critical"].max()), _pretrend(study, path, inference)
 
 
 def _pretrend(study: Study, path: Estimate, inference: Inference) -> Pretrend | None:
@@ -382,7 +382,7 @@ def _remarks(study: Study, design: Design, comparison: Comparison, cells: Estima
         found.append(Notice("FEW_CLUSTERS", facts))
     if left := len(design.panel.units) - len(design.units):
         found.append(Notice("UNITS_LEFT_OUT", {"units": left}))
-    return [Remark(code=notice.code, facts=notice.facts) for notice in found]
+    return [Remark(code=notice.code, facts=dict(notice.facts)) for notice in found]
 
 
 def _truth(study: Study, path: Path, top: Headline) -> Truth | None:

@@ -114,13 +114,14 @@ def test_every_aggregate_and_its_standard_error_is_that_of_did(name: str) -> Non
     case = cases()[name]
     for kind, recorded in case["aggte"].items():
         by = AGGREGATES[kind]
-        table = ek.infer(ek.aggregate(estimate(name), **by), cluster=cluster(name))
-        close(table["estimate"].iloc[-1], recorded["overall_att"], tolerance(case, ESTIMATE))
-        close(table["std_error"].iloc[-1], recorded["overall_se"], tolerance(case, SPREAD))
+        ours = ek.aggregate(estimate(name), **by)
+        spread = np.where(ours.cells["reference"], np.nan, covariance(ours, cluster(name)).std_error)
+        close(ours.theta[-1], recorded["overall_att"], tolerance(case, ESTIMATE))
+        close(spread[-1], recorded["overall_se"], tolerance(case, SPREAD))
         if "egt" in recorded:
-            close(table[by["by"]][:-1], np.atleast_1d(recorded["egt"]))
-            close(table["estimate"][:-1], np.atleast_1d(recorded["att_egt"]), tolerance(case, ESTIMATE))
-            close(table["std_error"][:-1], np.array(np.atleast_1d(recorded["se_egt"]), float), tolerance(case, SPREAD))
+            close(ours.cells[by["by"]][:-1], np.atleast_1d(recorded["egt"]))
+            close(ours.theta[:-1], np.atleast_1d(recorded["att_egt"]), tolerance(case, ESTIMATE))
+            close(spread[:-1], np.array(np.atleast_1d(recorded["se_egt"]), float), tolerance(case, SPREAD))
 
 
 def test_influence_functions_are_those_of_did_county_by_county() -> None:
@@ -146,29 +147,35 @@ def shown(by: str) -> ek.Estimate:
 
 
 @pytest.mark.parametrize("by", ["att_gt", "dynamic"])
-def test_mammen_draws_have_the_spread_and_the_critical_value_of_did(by: str) -> None:
+def test_random_signs_have_the_spread_and_the_critical_value_of_did(by: str) -> None:
+    """The file calls its draws Mammen's; Rademacher's signs reproduce them, Mammen's are off by 4% and by 22% below."""
     recorded = third_party(f"{FOLDER}/expected_bootstrap_seeded.json")[by]
-    draws = multiplier_draws(shown(by), draws=25_000, seed=42, weights="mammen")
+    draws = multiplier_draws(shown(by), draws=25_000, seed=42)
     error = bootstrap_error(draws)
-    # Two independent bootstraps of 25,000 draws: an interquartile range is known to 0.8%, their difference to 1.1%.
-    np.testing.assert_allclose(error, recorded["se"], rtol=0.035)
+    # Two bootstraps of 25,000 draws: an interquartile range is known to 0.8%, the difference of two to 1.1%.
+    np.testing.assert_allclose(error, recorded["se"], rtol=0.04)
+    assert np.mean(error / recorded["se"]) == pytest.approx(1, abs=0.01)
     critical = np.quantile(np.abs(draws / error).max(axis=1), 0.95)
-    np.testing.assert_allclose(critical, recorded["crit_val"], rtol=0.03)
+    np.testing.assert_allclose(critical, recorded["crit_val"], rtol=0.02)
 
 
 @pytest.mark.parametrize("by", ["att_gt", "dynamic"])
-def test_gaussian_draws_from_the_covariance_give_the_critical_value_of_the_multiplier_bootstrap(by: str) -> None:
+def test_the_uniform_band_is_as_wide_as_that_of_did(by: str) -> None:
     recorded = third_party(f"{FOLDER}/expected_bootstrap_seeded.json")[by]
-    critical = uniform_critical_value(covariance(shown(by)).matrix, 0.95, 99_999, seed=1)
-    # did divides by a standard error from the interquartile range of skewed draws, so its maximum is not quite Gaussian.
-    np.testing.assert_allclose(critical, recorded["crit_val"], rtol=0.06)
+    spread = covariance(shown(by))
+    critical = uniform_critical_value(spread.matrix, 0.95, 99_999, seed=1)
+    # Random signs of a cohort of 20 counties are not Gaussian: did's standard errors are up to 6% larger than the analytic
+    # ones and its critical value 6% smaller; the half-widths differ by no more.
+    np.testing.assert_allclose(critical * spread.std_error, np.array(recorded["se"]) * recorded["crit_val"], rtol=0.07)
 
 
-def test_clustered_draws_have_the_spread_of_did_clustered_by_state() -> None:
+def test_clustered_random_signs_have_the_spread_of_did_clustered_by_state() -> None:
     recorded = third_party(f"{FOLDER}/expected_bootstrap_seeded.json")["clustered_by_state"]
     cells = estimate("clustered_state_analytic-reg-nevertreated-varying-x=1").select(kind="group_time")
-    error = bootstrap_error(multiplier_draws(cells, draws=25_000, seed=42, cluster="cl", weights="mammen"))
-    np.testing.assert_allclose(error, recorded["se"], rtol=0.035)
+    error = bootstrap_error(multiplier_draws(cells, draws=25_000, seed=42, cluster="cl"))
+    # 29 states: the signs of a few large sums make the draws lumpy, and their quartiles uncertain by up to 2% each.
+    np.testing.assert_allclose(error, recorded["se"], rtol=0.05)
+    assert np.mean(error / recorded["se"]) == pytest.approx(1, abs=0.015)
 
 
 def test_nothing_recorded_is_left_out() -> None:

@@ -87,9 +87,7 @@ def theirs(name: str, estimator: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(("name", "estimator"), [*OFFERED, *SKIPPED])
-def test_the_kernel_and_its_standard_error_are_those_of_drdid(
-    name: str, estimator: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_kernel_and_its_standard_error_are_those_of_drdid(name: str, estimator: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "doubly_robust_cross_section", r_conventions.drdid_rc)
     estimate, std_error = ours(name, estimator)
     # R's logit stops at a deviance change of 1e-8, ours goes on: 1e-7 where a propensity is fitted.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from recorded import ESTIMATE, SPREAD, case, close, design, own
+from recorded import ESTIMATE, POLICIES, SPREAD, case, close, design, own
 
 import evalkit as ek
 from evalkit.inference.linear import SmallSample, covariance
@@ -46,17 +46,6 @@ CLUSTERS: dict[str, Any] = {
     "cluster_county": "county_id",
     "twoway_county_year": ("county_id", "year"),
     "twoway_village_year": ("village_id", "year"),
-}
-# fixest's ssc(), said here.
-POLICIES = {
-    "default": SmallSample(),
-    "K_adj_off": SmallSample("none"),
-    "K_fixef_none": SmallSample("slopes"),
-    "K_fixef_full": SmallSample("full"),
-    "G_adj_off": SmallSample(clusters=False),
-    "G_df_conventional": SmallSample(smallest=False),
-    "t_df_conventional": SmallSample(residual_degrees=True),
-    "all_off": SmallSample("none", clusters=False),
 }
 RAINFALL = {"covariates": ["rainfall"]}
 WEIGHTED = {**RAINFALL, "weight": "households"}

@@ -58,7 +58,7 @@ class GroupTime:
     """
 
     method: str = "dr"
-    kinds: ClassVar[tuple[str, ...]] = ("group_time", "cohort_share")
+    needs: ClassVar[tuple[str, ...]] = ()
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ class GroupTime:
             member = weight * (design.cohort == cohort)
             columns.add(float(member.mean()), (member - member.mean()) / len(member))
         shares = cell_frame("cohort_share", len(sizes), cohort=list(sizes), units=list(sizes.values()))
-        notices = design.notices + comparison.notices
+        notices = design.notices
         if skipped:
             notices += (Notice("CELLS_NOT_ESTIMATED", {"cells": skipped}),)
         facts = Facts(observations=design.observations, first_period=comparison.periods[0])
@@ -154,13 +154,11 @@ class Comparison:
     cohort: Array = field(repr=False)
     cohorts: tuple[int, ...]
     periods: tuple[int, ...]
-    notices: tuple[Notice, ...]
 
     @classmethod
     def of(cls, design: Design) -> Comparison:
         """Settle the cohorts and periods of a design; without never-treated units the last cohort is the comparison."""
         cohort, periods = design.cohort, design.periods
-        notices: tuple[Notice, ...] = ()
         if np.isfinite(cohort).all():
             last = cohort.max()
             cohort = np.where(cohort == last, np.inf, cohort)
@@ -174,7 +172,7 @@ class Comparison:
                 f"No cohort starts between {periods[0]} and {periods[-1]} with a clean period before it. Add earlier periods: "
                 "units treated from the first period on have nothing to be compared with."
             )
-        return cls(design, cohort, cohorts, tuple(int(p) for p in periods), notices)
+        return cls(design, cohort, cohorts, tuple(int(p) for p in periods))
 
     def pairs(self, cohort: int) -> list[tuple[int, int]]:
         """Return (period, base period) of every effect of a cohort."""

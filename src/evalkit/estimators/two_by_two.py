@@ -43,7 +43,7 @@ class TwoByTwo:
     True
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("overall",)
+    needs: ClassVar[tuple[str, ...]] = ("never_treated", "one_cohort", "units_followed")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __call__(self, design: Design) -> Estimate:
@@ -67,7 +67,7 @@ class TwoByTwo:
     def _start(self, design: Design) -> int:
         if design.covariates:
             raise DesignError("The two-by-two comparison takes no covariates. Use GroupTime(method='dr').")
-        if design.panel.unit is None:
+        if design.unbalanced == "repeated_cross_section":
             raise DesignError("The two-by-two comparison follows units over time. For a repeated cross-section use GroupTime.")
         cohorts = np.unique(design.cohort[np.isfinite(design.cohort)])
         if len(cohorts) > 1:

@@ -39,12 +39,13 @@ class TwoWay:
     With staggered treatment and effects that grow, b is a weighted mean of effects in which some weights are
     negative (Goodman-Bacon 2021; de Chaisemartin & D'Haultfoeuille 2020): show it beside :class:`GroupTime`, not
     instead. The default correction is fixest's: (N-1)/(N-K) G/(G-1), effects nested in clusters not counted, t with
-    G - 1 degrees of freedom. On a repeated cross-section cohort effects stand in for unit effects.
+    G - 1 degrees of freedom. On a repeated cross-section cohort effects stand in for unit effects; a panel declared
+    ``unbalanced="repeated_cross_section"`` keeps its unit effects.
     """
 
     by_period: Sequence[str] = field(default=())
     slopes: Sequence[tuple[str, str]] = field(default=())
-    kinds: ClassVar[tuple[str, ...]] = ("overall",)
+    needs: ClassVar[tuple[str, ...]] = ()
     cannot: ClassVar[dict[str, str]] = {}
 
     def __call__(self, design: Design) -> Estimate:
@@ -75,7 +76,7 @@ class EventStudy:
 
     by_period: Sequence[str] = field(default=())
     slopes: Sequence[tuple[str, str]] = field(default=())
-    kinds: ClassVar[tuple[str, ...]] = ("event_time",)
+    needs: ClassVar[tuple[str, ...]] = ()
     cannot: ClassVar[dict[str, str]] = {}
 
     def __call__(self, design: Design) -> Estimate:
@@ -114,20 +115,22 @@ def _fit(design: Design, regressors: _Regressors, by_period: Sequence[str], slop
     by_period = (by_period,) if isinstance(by_period, str) else tuple(by_period)
     cross_section = design.panel.unit is None
     varying, constant = _covariates(design, cross_section)
-    simple = not (varying or by_period or slopes or cross_section) and _weights_by_unit(design)
+    patterns = None
+    if not (varying or by_period or slopes or cross_section) and _weights_by_unit(design):
+        patterns = _patterns(design)
     cells = regressors.cells
     names = [design.covariates[j] for j in varying]
     if names:
         cells = pd.concat([cells, cell_frame("covariate", len(names), name=names)], ignore_index=True)
     try:
-        fit = _by_pattern(design, regressors) if simple else _dense(design, regressors, varying, by_period, slopes)
+        if patterns is not None:
+            fit = _by_pattern(design, regressors, *patterns)
+        else:
+            fit = _dense(design, regressors, varying, by_period, slopes)
     except kernel.Collinear as problem:
         raise DesignError(_collinear(cells, problem.columns)) from None
-    psi = (
-        design.psi_from_observations(fit.contributions)
-        if len(fit.contributions) == len(design.y) and not (simple and design.rows != "observation")
-        else design.psi_from_units(fit.contributions)
-    )
+    by_unit = patterns is not None and design.rows != "observation"
+    psi = (design.psi_from_units if by_unit else design.psi_from_observations)(fit.contributions)
     facts = Facts(
         design.observations, len(fit.beta), _absorbed(design, by_period, slopes), "nested", "t", fit.bread, fit.residual_sum
     )
@@ -151,10 +154,18 @@ def _weights_by_unit(design: Design) -> bool:
     return design.w is None or np.array_equal(design.w, design.unit_weight[design.unit_index])
 
 
-def _by_pattern(design: Design, regressors: _Regressors) -> kernel.Fit:
+MANY_PATTERNS = 5_000  # beyond, a loop over patterns costs more than residualising rows
+
+
+def _patterns(design: Design) -> tuple[Array, Array | None, Array, Array] | None:
+    """Return the wide outcome, its mask, one unit of each (cohort, mask) pattern and each unit's pattern; None if they are many."""
     Y = design.wide(design.y)
     seen = None if design.balanced else ~np.isnan(Y)
     first, pattern = kernel.cohort_patterns(design.cohort, seen)
+    return (Y, seen, first, pattern) if len(first) <= MANY_PATTERNS else None
+
+
+def _by_pattern(design: Design, regressors: _Regressors, Y: Array, seen: Array | None, first: Array, pattern: Array) -> kernel.Fit:
     columns = regressors.of_event_time(design.periods[None, :] - design.cohort[first][:, None])
     masks = None if seen is None else seen[first]
     return kernel.by_pattern(Y, design.unit_weight, columns, masks, pattern, design.rows == "observation")

@@ -220,7 +220,9 @@ class Inference:
     Parameters
     ----------
     cluster, correction, reference : see :func:`covariance`
-    band : "pointwise" or "uniform" (all shown parameters inside at once with probability ``level``)
+    band : "pointwise" or "uniform"
+        Uniform: all parameters shown lie inside at once with probability ``level``; an average beside them keeps its
+        own interval.
     level : coverage, 0.95
     draws, seed : Gaussian draws behind a uniform band; the seed must be said for one
     """
@@ -242,12 +244,13 @@ class Inference:
         spread = covariance(estimate, self.cluster, self.correction, self.reference)
         shown = has_own_noise(estimate)
         std_error = np.where(shown, spread.std_error, np.nan)
-        critical = spread.quantile(0.5 + self.level / 2)
+        critical = np.full(len(std_error), spread.quantile(0.5 + self.level / 2))
         if self.band == "uniform":
             if self.seed is None:
                 raise EstimateError("A uniform band is drawn at random: say its seed, for example seed=7.")
-            matrix = spread.matrix[np.ix_(shown, shown)]
-            critical = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.degrees)
+            together = shown & (estimate.cells["kind"] != "average").to_numpy()
+            matrix = spread.matrix[np.ix_(together, together)]
+            critical[together] = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.degrees)
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate.theta / std_error
         table = estimate.cells.assign(

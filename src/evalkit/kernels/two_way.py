@@ -129,34 +129,55 @@ def residualise(columns: Array, unit: Array, units: int, effects: Sequence[Effec
     """Return (n, K) columns with unit effects and further effects taken out, weighted by w (n,).
 
     Unit means are subtracted; with C the (N, L) weighted sums of the other effects' columns within units, the
-    L x L Schur complement D'WD - C' diag(1/W) C gives the rest.
+    L x L Schur complement D'WD - C' diag(1/W) C gives the rest, one connected block at a time: with province x year
+    effects a block is a province.
     """
     from scipy import sparse
 
     n = len(unit)
     weight = np.ones(n) if w is None else w
-    D = sparse.hstack(
-        [
-            sparse.csr_array((np.ones(n) if e.variable is None else e.variable, (np.arange(n), e.codes)), shape=(n, e.levels))
-            for e in effects
-        ],
-        format="csr",
-    )
+    D = sparse.hstack([_dummies(effect, n) for effect in effects], format="csr")
     U = sparse.csr_array((weight, (unit, np.arange(n))), shape=(units, n))
     total = np.bincount(unit, weight, units)
     C = (U @ D).tocsr()
     WD = D.multiply(weight[:, None]).tocsr()
-    schur = (D.T @ WD - C.T @ sparse.diags_array(1 / total) @ C).toarray()
-    scale = np.sqrt(np.maximum(np.diag(schur), 0))
-    scale[scale == 0] = 1.0
-    values, vectors = np.linalg.eigh(schur / np.outer(scale, scale))
-    inverse_values = np.where(values > 1e-10 * values.max(), 1 / np.where(values > 0, values, 1.0), 0.0)
+    blocks = _inverse_blocks((D.T @ WD - C.T @ sparse.diags_array(1 / total) @ C).tocsr())
     out = np.empty_like(columns)
     for k in range(columns.shape[1]):
         z = columns[:, k] - (U @ columns[:, k] / total)[unit]
-        right = vectors @ (inverse_values * (vectors.T @ ((WD.T @ z) / scale))) / scale
-        out[:, k] = z - (D @ right - (C @ right / total)[unit])
+        score = WD.T @ z
+        effect = np.zeros(D.shape[1])
+        for members, inverted in blocks:
+            effect[members] = inverted @ score[members]
+        out[:, k] = z - (D @ effect - (C @ effect / total)[unit])
     return out
+
+
+def _dummies(effect: Effects, n: int) -> Any:
+    """Return the (n, L) sparse columns of one set of effects."""
+    from scipy import sparse
+
+    values = np.ones(n) if effect.variable is None else effect.variable
+    return sparse.csr_array((values, (np.arange(n), effect.codes)), shape=(n, effect.levels))
+
+
+def _inverse_blocks(schur: Any) -> list[tuple[Array, Array]]:
+    """Return (positions, pseudo-inverse) of each connected block of a sparse symmetric matrix."""
+    from scipy.sparse.csgraph import connected_components
+
+    count, label = connected_components(schur, directed=False)
+    order = np.argsort(label, kind="stable")
+    ends = np.cumsum(np.bincount(label, minlength=count))
+    blocks = []
+    for members in np.split(order, ends[:-1]):
+        block = schur[members][:, members].toarray()
+        scale = np.sqrt(np.maximum(np.diag(block), 0))
+        scale[scale == 0] = 1.0
+        values, vectors = np.linalg.eigh(block / np.outer(scale, scale))
+        kept = values > 1e-10 * max(values[-1], 1e-300)
+        root = vectors[:, kept] / scale[:, None]
+        blocks.append((members, (root / values[kept]) @ root.T))
+    return blocks
 
 
 def dense(y: Array, X: Array, unit: Array, units: int, effects: Sequence[Effects], w: Array | None) -> Fit:

@@ -1,0 +1,160 @@
+"""The bottom line: what may be said first, by verdict; no causal verb where the data do not carry one."""
+
+from __future__ import annotations
+
+from evalkit.findings import Interval, Pretrend
+from evalkit.report import numbers
+from evalkit.report.blocks import Callout, Fact
+from evalkit.report.voice import Voice, has_range
+
+MARKS = {"gain": "▲", "loss": "▼", "small_change": "◆", "unclear": "○", "pretrend_failed": "■"}
+
+
+def callout(voice: Voice) -> Callout:
+    """Return the bottom line of the findings."""
+    verdict = voice.findings.verdict
+    lead, points = _PARTS[verdict](voice)
+    key_numbers = () if verdict == "pretrend_failed" else _key_numbers(voice)
+    return Callout(verdict, MARKS[verdict], voice.say(f"verdict.{verdict}"), lead, key_numbers, tuple(points))
+
+
+def gap(voice: Voice, event_time: int, estimate: float) -> str:
+    """Say how differently the two groups grew before the start; a gap that closes towards the reference is faster growth.
+
+    With a universal base an effect before the start is the gap relative to the last year before: growth since then has
+    the opposite sign. With a varying base it is the growth of one year itself.
+    """
+    findings = voice.findings
+    faster = estimate < 0 if findings.base == "universal" else estimate > 0
+    key = f"pretrend.{'faster' if faster else 'slower'}_{findings.base}_{findings.scale}"
+    facts = {"from": voice.when(event_time), "to": voice.when(reference_time(voice))}
+    return voice.phrase(key, size=voice.size(estimate), **facts)
+
+
+def gaps(voice: Voice, pretrend: Pretrend) -> str:
+    """Return the first and, where it is another one, the largest difference before the start."""
+    told = [gap(voice, pretrend.first_event_time, pretrend.first)]
+    if pretrend.largest_event_time != pretrend.first_event_time:
+        told.append(gap(voice, pretrend.largest_event_time, pretrend.largest))
+    return voice.catalogue.say("language.pause").join(told)
+
+
+def reference_time(voice: Voice) -> int:
+    """Return the last reference period, in years since the start."""
+    references = [point.event_time for point in voice.findings.path if point.reference]
+    return max(references, default=-1 - voice.findings.anticipation)
+
+
+def _gain(voice: Voice) -> tuple[str, list[str]]:
+    return voice.say("bottom.gain", **_size(voice)), [_compared(voice), _premise(voice), *_pretrend(voice)]
+
+
+def _loss(voice: Voice) -> tuple[str, list[str]]:
+    facts = _size(voice, turned=True)
+    return voice.say("bottom.loss", **facts), [_compared(voice), voice.say("bottom.loss_check"), _premise(voice), *_pretrend(voice)]
+
+
+def _small_change(voice: Voice) -> tuple[str, list[str]]:
+    return voice.say("bottom.small_change", **_size(voice)), [_compared(voice), _premise(voice), *_pretrend(voice)]
+
+
+def _unclear(voice: Voice) -> tuple[str, list[str]]:
+    money = voice.findings.headline.money
+    straddles = money.low is not None and money.high is not None and money.low < 0 < money.high
+    why = voice.say(f"bottom.unclear_{'straddles' if straddles else 'other'}", **_smallest(voice))
+    return voice.say("bottom.unclear", **_size(voice)), [why, voice.say("bottom.unclear_cure"), _compared(voice)]
+
+
+def _pretrend_failed(voice: Voice) -> tuple[str, list[str]]:
+    pretrend, money = voice.findings.pretrend, voice.findings.headline.money
+    told = gaps(voice, pretrend) if pretrend else voice.phrase("language.missing")
+    if pretrend:
+        test = voice.phrase("pretrend.joint", p=numbers.p_sentence(pretrend.p_value))
+        told = voice.phrase("language.parenthesis", outer=told, inner=test)
+    lower = money.estimate < 0
+    facts = _size(voice, turned=lower) | {"direction": voice.phrase("bottom.lower" if lower else "bottom.higher")}
+    lead = voice.join([voice.say("bottom.pretrend_failed", gaps=told), voice.say("bottom.describes")])
+    return lead, [voice.say("bottom.number_only", **facts), _compared(voice), voice.say("bottom.cure")]
+
+
+_PARTS = {
+    "gain": _gain,
+    "loss": _loss,
+    "small_change": _small_change,
+    "unclear": _unclear,
+    "pretrend_failed": _pretrend_failed,
+}
+
+
+def _turned(interval: Interval) -> Interval:
+    """Return the interval of the opposite: a loss is told as the size of the fall."""
+    low = None if interval.high is None else -interval.high
+    high = None if interval.low is None else -interval.low
+    return Interval(estimate=-interval.estimate, low=low, high=high)
+
+
+def _size(voice: Voice, turned: bool = False) -> dict[str, str]:
+    """Return the headline as the facts of a sentence."""
+    headline = voice.findings.headline
+    money, percent = headline.money, headline.percent
+    if turned:
+        money, percent = _turned(money), _turned(percent)
+    return {
+        "amount": numbers.money(money.estimate),
+        "signed": numbers.money(money.estimate, plus=True),
+        "percent": numbers.percent(percent.estimate),
+        "signed_percent": numbers.percent(percent.estimate, plus=True),
+        "base": numbers.money(headline.base.estimate),
+        "range": _range(voice, money, percent),
+        **_smallest(voice),
+    }
+
+
+def _range(voice: Voice, money: Interval, percent: Interval) -> str:
+    if money.low is None or money.high is None or percent.low is None or percent.high is None:
+        return voice.phrase("bottom.range_none")
+    return voice.phrase(
+        "bottom.range",
+        low=numbers.money(money.low),
+        high=numbers.money(money.high),
+        low_percent=numbers.percent(percent.low),
+        high_percent=numbers.percent(percent.high),
+    )
+
+
+def _smallest(voice: Voice) -> dict[str, str]:
+    return {
+        "smallest": numbers.short(voice.findings.smallest_meaningful_percent),
+        "smallest_money": numbers.money(voice.smallest_money),
+    }
+
+
+def _compared(voice: Voice) -> str:
+    return voice.say("bottom.compared", who=voice.compared_with())
+
+
+def _premise(voice: Voice) -> str:
+    return voice.say(f"bottom.premise_{voice.findings.scale}")
+
+
+def _pretrend(voice: Voice) -> list[str]:
+    pretrend = voice.findings.pretrend
+    if pretrend is None:
+        return [voice.say("pretrend.none")]
+    return [] if pretrend.failed else [voice.say("pretrend.short", p=numbers.p_sentence(pretrend.p_value))]
+
+
+def _key_numbers(voice: Voice) -> tuple[Fact, ...]:
+    headline = voice.findings.headline
+    money = headline.money
+    found = [
+        Fact(
+            voice.say("label.average"),
+            voice.phrase("language.amount", amount=numbers.money(money.estimate, plus=True), noun=voice.common["noun"]),
+        ),
+        Fact(voice.say("label.of_base"), numbers.percent(headline.percent.estimate, plus=True)),
+    ]
+    if has_range(money):
+        span = voice.phrase("language.range", low=numbers.money(money.low or 0.0), high=numbers.money(money.high or 0.0))
+        found.append(Fact(voice.say("label.range"), voice.phrase("language.amount", amount=span, noun=voice.common["noun"])))
+    return tuple(found)

@@ -1,0 +1,278 @@
+"""The figures of a report. Shape and line style carry the meaning, so that grey printers and all eyes can read them."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
+
+from evalkit.findings import Findings, PathPoint
+from evalkit.report import fonts, numbers
+from evalkit.report.bottom_line import reference_time
+from evalkit.report.voice import Voice
+
+TREATED, COMPARISON, BAND, INK, PALE, WARNING = "#12436d", "#b35900", "#c3d5e6", "#24292f", "#8a929b", "#8c1d18"
+
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.labelsize": 9,
+    "axes.edgecolor": "#5b646e",
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#e4e7eb",
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "evalkit",
+    "pdf.fonttype": 42,
+}
+
+
+def event_study(findings: Findings, lang: str, narrow: bool = False) -> Figure:
+    """Return the gap between treated and comparison by years since the start, with pointwise and simultaneous ranges."""
+    voice = Voice(findings, lang)
+    with _style():
+        figure, axes = _canvas(voice, narrow, 3.9)
+        scale = 100 if findings.scale == "log" else 1
+        points = [point for point in findings.path if not point.reference]
+        axes.axhline(0, color=INK, linewidth=0.8)
+        start = axes.axvline(-0.5, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        _path_points(axes, voice, points, scale)
+        references = [point.event_time for point in findings.path if point.reference]
+        label = voice.say("figure.event_study.reference", when=voice.when(reference_time(voice)))
+        axes.plot(references, [0] * len(references), "D", markersize=6, markerfacecolor="white", color=INK, label=label)
+        _event_ticks(axes, voice, narrow)
+        axes.set_title(voice.say(f"axis.{findings.scale}"))
+        axes.set_xlabel(voice.say("figure.event_study.x"))
+        _value_ticks(axes.yaxis, findings.scale)
+        axes.annotate(
+            voice.say("figure.event_study.starts"), (start.get_xdata()[0], 1), xycoords=("data", "axes fraction"),
+            xytext=(4, -2), textcoords="offset points", va="top", fontsize=8.5,
+        )  # fmt: skip
+        figure.legend(loc="outside lower left", ncols=2 if narrow else 3, handlelength=1.6, columnspacing=1.4, borderaxespad=0)
+    return figure
+
+
+def _path_points(axes: Axes, voice: Voice, points: Sequence[PathPoint], scale: int) -> None:
+    """Draw wide pale bars for the simultaneous band, thin lines for single years, and dots: hollow before, filled after."""
+    banded = [p for p in points if p.band_low is not None and p.band_high is not None]
+    if banded:
+        low = [scale * (p.band_low or 0.0) for p in banded]
+        height = [scale * (p.band_high or 0.0) - bottom for p, bottom in zip(banded, low, strict=True)]
+        times = [p.event_time for p in banded]
+        axes.bar(times, height, 0.56, low, color=BAND, edgecolor="#9db4ca", linewidth=0.6, label=voice.say("figure.event_study.band"))
+    ranged = [p for p in points if p.low is not None and p.high is not None]
+    if ranged:
+        lines = [scale * (p.low or 0.0) for p in ranged], [scale * (p.high or 0.0) for p in ranged]
+        label = voice.say("figure.event_study.pointwise")
+        axes.vlines([p.event_time for p in ranged], *lines, color=TREATED, linewidth=1.3, label=label)
+    for name, kept in (("before", [p for p in points if p.event_time < 0]), ("after", [p for p in points if p.event_time >= 0])):
+        values = [scale * p.estimate for p in kept]
+        face = "white" if name == "before" else TREATED
+        label = voice.say(f"figure.event_study.estimate_{name}")
+        times = [p.event_time for p in kept]
+        axes.plot(times, values, "o", markersize=5.5, color=TREATED, markerfacecolor=face, markeredgewidth=1.3, label=label)
+
+
+def _event_ticks(axes: Axes, voice: Voice, narrow: bool) -> None:
+    times = [point.event_time for point in voice.findings.path]
+    low, high = min(times), max(times)
+    step = math.ceil((high - low + 1) / (9 if narrow else 16))
+    shown = [time for time in range(low, high + 1) if time % step == 0 or time == reference_time(voice)]
+    tick = voice.phrase("figure.event_study.reference_tick")
+    labels = [numbers.fixed(time) + (f"\n{tick}" if time == reference_time(voice) else "") for time in shown]
+    axes.set_xticks(shown, labels)
+    axes.set_xlim(low - 0.6, high + 0.6)
+
+
+def trends(findings: Findings, lang: str, narrow: bool = False) -> Figure:
+    """Return mean income of both groups over time; on the log scale parallel lines are equal growth."""
+    voice = Voice(findings, lang)
+    with _style():
+        figure, axes = _canvas(voice, narrow, 3.5)
+        looks = {"treated": (TREATED, "-", "o"), "comparison": (COMPARISON, (0, (5, 2)), "s")}
+        lines: dict[str, dict[int, float]] = {}
+        for group, (color, style, marker) in looks.items():
+            line = {p.period: p.mean for p in sorted(findings.trends, key=lambda p: p.period) if p.group == group}
+            if line:
+                lines[group] = line
+                axes.plot(list(line), list(line.values()), color=color, linestyle=style, marker=marker, markersize=4.5, linewidth=1.8)
+        if findings.scale == "log":
+            axes.set_yscale("log")
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_minor_formatter(NullFormatter())
+            means = [value for line in lines.values() for value in line.values()]
+            ticks = log_ticks(min(means), max(means))
+            axes.set_yticks(ticks, [numbers.fixed(tick) for tick in ticks])
+        else:
+            _value_ticks(axes.yaxis, "level")
+        axes.set_title(voice.say(f"axis.trend_{findings.scale}"))
+        _label_lines(axes, voice, lines, {group: look[0] for group, look in looks.items()})
+        _mark_starts(axes, voice)
+        years = sorted({p.period for p in findings.trends})
+        step = math.ceil(len(years) / (6 if narrow else 14))
+        axes.set_xticks(years[::-1][::step], [str(year) for year in years[::-1][::step]])
+    return figure
+
+
+def _label_lines(axes: Axes, voice: Voice, lines: dict[str, dict[int, float]], colors: dict[str, str]) -> None:
+    """Write each group's name beside its line where the lines are farthest apart, away from the other line."""
+    if len(lines) < 2:
+        return
+    treated, others = lines["treated"], lines["comparison"]
+    shared = sorted(set(treated) & set(others))
+    inner = shared[1:-1] or shared
+    at = max(inner, key=lambda year: abs(math.log(treated[year] / others[year])))
+    for group, line in lines.items():
+        upper = line[at] >= max(treated[at], others[at])
+        axes.annotate(
+            voice.common[group], (at, line[at]), xytext=(0, 9 if upper else -9), textcoords="offset points", color=colors[group],
+            ha="right" if upper else "left", va="bottom" if upper else "top", fontsize=9,
+        )  # fmt: skip
+
+
+def _mark_starts(axes: Axes, voice: Voice) -> None:
+    years = [cohort.year for cohort in voice.findings.cohorts if cohort.used]
+    if not years:
+        return
+    first, last = min(years), max(years)
+    axes.axvline(first - 0.5, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    if last > first:
+        axes.axvspan(first - 0.5, last - 0.5, color="#eceff2", zorder=0, linewidth=0)
+    key = "figure.trends.starts_many" if last > first else "figure.trends.starts_one"
+    axes.annotate(
+        voice.phrase(key, first=first, last=last), (first - 0.5, 1), xycoords=("data", "axes fraction"),
+        xytext=(4, -2), textcoords="offset points", va="top", fontsize=8.5,
+    )  # fmt: skip
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return four to eight round values within a range, evenly spread on a log axis.
+
+    >>> log_ticks(5600, 16000)
+    [6000, 8000, 10000, 12000, 15000]
+    """
+    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), tuple(n / 10 for n in range(10, 100))):
+        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        found = [round(step * 10**power, 6) for power in powers for step in steps if low <= step * 10**power <= high]
+        if len(found) >= 4:
+            break
+    keep = math.ceil(len(found) / 8)
+    return [int(tick) if tick == int(tick) else tick for tick in found[::keep]]
+
+
+def estimators(findings: Findings, lang: str, narrow: bool = False) -> Figure:
+    """Return every estimator's effect with its interval, the study's own filled, published figures as squares."""
+    voice = Voice(findings, lang)
+    scale = 100 if findings.scale == "log" else 1
+    entries = _forest_entries(voice)
+    with _style():
+        figure, axes = _canvas(voice, narrow, 0.9 + 0.56 * len(entries))
+        axes.grid(False)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        for place, (name, detail, estimate, low, high, marker) in enumerate(entries):
+            y = -place
+            face = TREATED if marker == "D" else "white"
+            if low is not None and high is not None:
+                axes.hlines(y, scale * low, scale * high, color=TREATED, linewidth=2.2 if marker == "D" else 1.3)
+            axes.plot([scale * estimate], [y], marker, color=TREATED, markerfacecolor=face, markersize=7 if marker == "D" else 6)
+            value = voice.hundred(estimate) + (f"  {voice.hundred_span(low, high)}" if low is not None else "")
+            across = axes.get_yaxis_transform()
+            axes.text(0, y + 0.60, name, transform=across, va="center", fontsize=9)
+            axes.text(1, y + 0.60, value, transform=across, va="center", ha="right", fontsize=8.5)
+            axes.text(0, y + 0.33, detail, transform=across, va="center", fontsize=7.5, color="#5b646e")
+            if place:
+                axes.axhline(y + 0.84, color="#e4e7eb", linewidth=0.7)
+        axes.set_ylim(-len(entries) + 0.65, 0.9)
+        axes.margins(x=0.06)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        _value_ticks(axes.xaxis, findings.scale, 5 if narrow else 8)
+        axes.set_xlabel(voice.say(f"axis.forest_{findings.scale}"))
+    return figure
+
+
+Entry = tuple[str, str, float, float | None, float | None, str]
+
+
+def _forest_entries(voice: Voice) -> list[Entry]:
+    entries: list[Entry] = []
+    for row in voice.findings.estimators:
+        average, comparison = voice.phrase(f"average.{row.average}"), voice.phrase(f"comparison.{row.comparison}")
+        detail = voice.say("language.two_parts", one=average, two=comparison)
+        effect, marker = row.effect, "D" if row.headline else "o"
+        entries.append((voice.say(f"estimator.{row.estimator}"), detail, effect.estimate, effect.low, effect.high, marker))
+    reach = NormalDist().inv_cdf(0.5 + voice.findings.level / 2)
+    for known in voice.findings.published:
+        spread = None if known.std_error is None else reach * known.std_error
+        low, high = (None, None) if spread is None else (known.estimate - spread, known.estimate + spread)
+        entries.append((voice.word(known.what), voice.say("figure.estimators.published"), known.estimate, low, high, "s"))
+    return entries
+
+
+DRAW = {"event_study": event_study, "trends": trends, "estimators": estimators}
+
+
+def svg(figure: Figure, prefix: str) -> str:
+    """Return a figure as SVG text, the same on every run, with ids of its own so that several fit in one page."""
+    out = io.StringIO()
+    with _style():
+        figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
+    return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", text)
+
+
+def _style() -> Any:
+    """Return the look of all figures, as a context that leaves the caller's settings alone."""
+    style = {**sns.axes_style("ticks"), **STYLE}
+    if path := fonts.files().get("sans"):
+        if not any(entry.fname == str(path) for entry in font_manager.fontManager.ttflist):
+            font_manager.fontManager.addfont(path)
+        style["font.family"] = [fonts.FACES["sans"]]
+    return mpl.rc_context(style)
+
+
+def _canvas(voice: Voice, narrow: bool, height: float) -> tuple[Figure, Axes]:
+    """Return an empty figure, marked where data are simulated; a narrow one is for telephones."""
+    figure = Figure(figsize=(3.75 if narrow else 6.9, height), layout="constrained")
+    axes = figure.add_subplot()
+    sns.despine(ax=axes)
+    if voice.findings.simulated:
+        figure.suptitle(voice.say("status.simulated"), x=0.995, ha="right", fontsize=8, color=WARNING)
+    return figure, axes
+
+
+def _value_ticks(axis: Any, scale: str, count: int = 7) -> None:
+    """Freeze the ticks of an axis of effects, with true minus signs."""
+    low, high = axis.get_view_interval()
+    ticks = [tick for tick in MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]
+    step = min((b - a for a, b in zip(ticks, ticks[1:], strict=False)), default=1.0)
+    decimals = 0 if step >= 1 and all(float(tick).is_integer() for tick in ticks) else 1 if step >= 0.5 or scale == "level" else 2
+    axis.set_ticks(ticks, labels=[numbers.fixed(tick, decimals) for tick in ticks])

@@ -1,0 +1,61 @@
+"""Data and methods: every choice behind the numbers, by name."""
+
+from __future__ import annotations
+
+from evalkit.report import numbers
+from evalkit.report.blocks import Fact
+from evalkit.report.voice import Voice
+
+
+def facts(voice: Voice) -> tuple[Fact, ...]:
+    """Return the choices of a study and where its data come from."""
+    findings = voice.findings
+    entries = [
+        ("estimator", voice.say("method.estimator_text")),
+        ("equation", voice.say("method.equation_text")),
+        ("scale", voice.say(f"method.scale_{findings.scale}")),
+        ("adjustment", voice.say(f"method.{findings.method}" if findings.covariates else "method.plain")),
+        ("comparison", voice.say("language.name", name=voice.compared_with())),
+        ("base", _base(voice)),
+        ("anticipation", _anticipation(voice)),
+        ("covariates", voice.catalogue.listing(findings.covariates) or voice.say("method.covariates_none")),
+        ("weight", findings.weight or voice.say("method.weight_none")),
+        ("inference", _inference(voice)),
+        ("band", voice.say("method.band_text", critical=numbers.fixed(findings.path_critical, 2), seed=findings.seed)),
+        ("smallest", voice.say("method.smallest_text", smallest=numbers.short(findings.smallest_meaningful_percent))),
+        ("prices", voice.say("language.name", name=voice.common["prices"])),
+    ]
+    if findings.income_definition is not None:
+        entries.append(("income_definition", voice.say("language.name", name=voice.word(findings.income_definition))))
+    found = [Fact(voice.say(f"method.{name}"), text) for name, text in entries]
+    found.append(Fact(voice.say("method.source"), voice.word(findings.source), findings.source_url))
+    if findings.licence is not None:
+        found.append(Fact(voice.say("method.licence"), findings.licence))
+    found.append(Fact(voice.say("method.version"), voice.phrase("method.version_text", version=findings.version)))
+    found.append(Fact(voice.say("method.run_id"), findings.run_id))
+    return tuple(found)
+
+
+def _base(voice: Voice) -> str:
+    findings = voice.findings
+    if findings.base == "universal" and findings.anticipation:
+        return voice.say("method.universal_anticipation", years=1 + findings.anticipation)
+    return voice.say(f"method.{findings.base}")
+
+
+def _anticipation(voice: Voice) -> str:
+    years = voice.findings.anticipation
+    return voice.say("method.anticipation_some", count=voice.count(years, "year")) if years else voice.say("method.anticipation_none")
+
+
+def _inference(voice: Voice) -> str:
+    """Return the inference behind the headline."""
+    rows = voice.findings.estimators
+    main = next((row for row in rows if row.headline), rows[0])
+    return voice.say(
+        "method.inference_text",
+        cluster=voice.cluster(main.cluster, main.clusters),
+        clusters=voice.count(main.clusters, "cluster"),
+        correction=voice.phrase(f"correction.{main.correction}"),
+        reference=main.reference,
+    )

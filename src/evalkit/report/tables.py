@@ -1,0 +1,224 @@
+"""Three-line tables as plain objects for every renderer, and as csv text."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from evalkit.findings import Cohort, EstimatorRow, Interval
+from evalkit.report import numbers
+from evalkit.report.blocks import Cell, Column, Row, Table
+from evalkit.report.remarks import never_code
+from evalkit.report.voice import Voice
+from evalkit.study import Published
+
+ORDER = ("path", "estimators", "sample", "cohorts")
+
+
+def table(voice: Voice, name: str) -> Table:
+    """Return one of the tables of a report: estimators, path, sample or cohorts."""
+    columns, rows, notes = _MAKERS[name](voice)
+    if voice.findings.simulated:
+        notes = [voice.say("status.simulated_note"), *notes]
+    number = voice.phrase("language.table", number=ORDER.index(name) + 1)
+    return Table(name, number, voice.say(f"table.{name}"), tuple(columns), tuple(rows), tuple(notes), cards=name == "estimators")
+
+
+def csv_text(made: Table, status: str = "") -> str:
+    """Return a table as csv: plain numbers for other programs, one column a value, the status of simulated data in each row."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    extra = [status] if status else []
+    writer.writerow([field for column in made.columns for field in column.fields] + (["data_status"] if status else []))
+    for row in made.rows:
+        writer.writerow([_plain(value) for cell in row.cells for value in cell.values] + extra)
+    return out.getvalue()
+
+
+def _plain(value: str | int | float | None) -> str:
+    if value is None:
+        return ""
+    return format(value, ".10g") if isinstance(value, float) else str(value)
+
+
+def _column(voice: Voice, name: str, *fields: str, align: str = "right") -> Column:
+    labels = tuple(voice.say(f"column.{field}") for field in fields or (name,))
+    return Column(voice.say(f"column.{name}"), "left" if align == "left" else "right", labels)
+
+
+def _text(text: str, detail: str = "") -> Cell:
+    return Cell(text, detail, (text,))
+
+
+def _number(value: int) -> Cell:
+    return Cell(f"{value:,}", values=(value,))
+
+
+def _effect(voice: Voice, value: float | None) -> Cell:
+    return Cell(voice.phrase("language.missing") if value is None else voice.effect(value), values=(value,))
+
+
+def _span(voice: Voice, low: float | None, high: float | None) -> Cell:
+    return Cell(voice.span(low, high), values=(low, high))
+
+
+def _p(voice: Voice, interval: Interval) -> Cell:
+    p = interval.p_value
+    return Cell(voice.phrase("language.missing") if p is None else numbers.p_value(p), values=(p,))
+
+
+Made = tuple[list[Column], list[Row], list[str]]
+
+
+def _estimators(voice: Voice) -> Made:
+    columns = [
+        _column(voice, "estimator", "estimator", "average", "comparison", "headline", align="left"),
+        _column(voice, "estimate"),
+        _column(voice, "std_error"),
+        _column(voice, "interval", "low", "high"),
+        _column(voice, "p_value"),
+        _column(voice, "inference", "cluster", "clusters", "correction", "factor", "reference", align="left"),
+    ]
+    findings = voice.findings
+    rows = [_estimator_row(voice, row) for row in findings.estimators] + [_published_row(voice, row) for row in findings.published]
+    used = dict.fromkeys(row.correction for row in findings.estimators)
+    references = dict.fromkeys(row.reference.partition("(")[0] for row in findings.estimators)
+    notes = [
+        voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
+        voice.say("table.headline_note"),
+        voice.say("table.inference_note"),
+        *(voice.say(f"correction_note.{name}") for name in used),
+        *(voice.phrase(f"reference.{name}_note") for name in references),
+    ]
+    if findings.published:
+        notes.append(voice.say("table.published_note"))
+    return columns, rows, notes
+
+
+def _estimator_row(voice: Voice, row: EstimatorRow) -> Row:
+    name, average = voice.say(f"estimator.{row.estimator}"), voice.phrase(f"average.{row.average}")
+    comparison, cluster = voice.phrase(f"comparison.{row.comparison}"), voice.cluster(row.cluster, row.clusters)
+    correction = voice.phrase(f"correction.{row.correction}")
+    effect = row.effect
+    inference = Cell(
+        voice.phrase("table.inference", cluster=cluster, clusters=voice.count(row.clusters, "cluster")),
+        voice.phrase("table.inference_detail", correction=correction, reference=row.reference),
+        (cluster, row.clusters, correction, row.factor, row.reference),
+    )
+    mark = "◆ " if row.headline else ""
+    detail = voice.phrase("language.two_parts", one=average, two=comparison)
+    first = Cell(mark + name, detail, (name, average, comparison, int(row.headline)))
+    return Row(
+        (first, _effect(voice, effect.estimate), _effect(voice, effect.std_error), _span(voice, effect.low, effect.high), _p(voice, effect), inference),
+        row.headline,
+    )  # fmt: skip
+
+
+def _published_row(voice: Voice, row: Published) -> Row:
+    what = voice.phrase("table.published", what=voice.word(row.what))
+    none = voice.phrase("language.missing")
+    return Row(
+        (
+            Cell(what, values=(what, "", "", 0)),
+            _effect(voice, row.estimate),
+            _effect(voice, row.std_error),
+            Cell(none, values=(None, None)),
+            Cell(none, values=(None,)),
+            Cell(none, values=(None,) * 5),
+        )
+    )
+
+
+def _path(voice: Voice) -> Made:
+    columns = [
+        _column(voice, "when", "event_time", align="left"),
+        _column(voice, "estimate"),
+        _column(voice, "std_error"),
+        _column(voice, "interval", "low", "high"),
+        _column(voice, "band", "band_low", "band_high"),
+        _column(voice, "units"),
+    ]
+    rows = []
+    for point in voice.findings.path:
+        when = voice.when(point.event_time)
+        if point.reference:
+            when = voice.phrase("table.reference", when=when)
+        spread = (None,) * 4 if point.reference else (point.low, point.high, point.band_low, point.band_high)
+        rows.append(
+            Row(
+                (
+                    Cell(when[:1].upper() + when[1:], values=(point.event_time,)),
+                    _effect(voice, point.estimate),
+                    _effect(voice, None if point.reference else point.std_error),
+                    _span(voice, spread[0], spread[1]),
+                    _span(voice, spread[2], spread[3]),
+                    _number(point.units),
+                )
+            )
+        )
+    notes = [
+        voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
+        voice.say("table.path_note", critical=numbers.fixed(voice.findings.path_critical, 2)),
+    ]
+    return columns, rows, notes
+
+
+def _cohorts(voice: Voice) -> Made:
+    columns = [
+        _column(voice, "year", align="left"),
+        _column(voice, "units"),
+        _column(voice, "estimate"),
+        _column(voice, "interval", "low", "high"),
+        _column(voice, "used", align="left"),
+    ]
+    rows = []
+    for cohort in voice.findings.cohorts:
+        effect = cohort.effect if cohort.used else None
+        rows.append(
+            Row(
+                (
+                    Cell(voice.phrase("language.one_year", year=cohort.year), values=(cohort.year,)),
+                    _number(cohort.units),
+                    _effect(voice, effect.estimate if effect else None),
+                    _span(voice, effect.low if effect else None, effect.high if effect else None),
+                    _text(voice.phrase(f"cohort.{_why(voice, cohort)}")),
+                )
+            )
+        )
+    unit = voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect())
+    return columns, rows, [unit, voice.say("table.cohort_note")]
+
+
+def _why(voice: Voice, cohort: Cohort) -> str:
+    """Return why a cohort has an estimate or none."""
+    findings = voice.findings
+    if cohort.used:
+        return "single" if cohort.units == 1 else "used"
+    if cohort.year <= min(findings.sample.periods) + findings.anticipation:
+        return "from_start"
+    last = max(other.year for other in findings.cohorts)
+    return "last" if cohort.year == last and not findings.sample.comparison_units else "other"
+
+
+def _sample(voice: Voice) -> Made:
+    columns = [_column(voice, "item", align="left"), _column(voice, "number")]
+    sample = voice.findings.sample
+    other = sample.units - sample.treated_used - sample.treated_from_start - sample.comparison_units
+    entries = [
+        (voice.say("sample.units"), sample.units),
+        (voice.phrase("sample.used"), sample.treated_used),
+        (voice.phrase("sample.from_start"), sample.treated_from_start),
+        (voice.phrase("sample.not_estimated"), other),
+        (voice.phrase("sample.comparison"), sample.comparison_units),
+        (voice.say("sample.periods"), len(sample.periods)),
+        (voice.say("sample.rows"), sample.rows),
+        (voice.say("sample.left_out"), sample.rows_left_out),
+        (voice.say("sample.clusters", cluster=voice.cluster(sample.cluster, sample.clusters)), sample.clusters),
+    ]
+    shown = [entry for i, entry in enumerate(entries) if entry[1] or i not in (2, 3)]
+    shown += [(voice.say("sample.never_code", code=never_code(voice, code)), n) for code, n in sample.never_codes.items() if n]
+    rows = [Row((_text(label), _number(number))) for label, number in shown]
+    return columns, rows, [voice.say("table.sample_note")]
+
+
+_MAKERS = {"estimators": _estimators, "path": _path, "cohorts": _cohorts, "sample": _sample}

@@ -1,0 +1,178 @@
+"""Findings to write reports about: one for every verdict, on both scales, simulated and not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evalkit.findings import (
+    Cohort,
+    EstimatorRow,
+    Findings,
+    Headline,
+    Interval,
+    PathPoint,
+    Pretrend,
+    Remark,
+    Sample,
+    TrendPoint,
+    Truth,
+)
+from evalkit.study import Published, Words
+
+BASE = 9823.4
+EFFECTS = {"gain": 0.0561, "loss": -0.0472, "small_change": 0.0031, "unclear": 0.0185, "pretrend_failed": 0.0629}
+ERRORS = {"gain": 0.0092, "loss": 0.0121, "small_change": 0.0071, "unclear": 0.0203, "pretrend_failed": 0.0131}
+LEADS = {"pretrend_failed": [-0.0874, -0.0621, -0.0402, -0.0228], "other": [0.0041, -0.0063, 0.0018, -0.0037]}
+
+EVERY_REMARK = [
+    Remark(code="TREATED_AFTER_WINDOW", facts={"units": 3, "last_period": 2022}),
+    Remark(code="MISSING_ROWS", facts={"rows": 14, "columns": {"labour_share": 12, "income": 2}}),
+    Remark(code="UNBALANCED", facts={"choice": "pairwise", "units": 99, "rows": 976, "complete_units": 90, "periods": 10}),
+    Remark(code="UNBALANCED", facts={"choice": "drop_units", "units": 99, "rows": 976, "complete_units": 90, "periods": 10}),
+    Remark(code="UNBALANCED", facts={"choice": "repeated_cross_section", "units": 99, "rows": 976, "complete_units": 1, "periods": 10}),
+    Remark(code="UNIVERSAL", facts={"last_cohort": 2019}),
+    Remark(code="PERIOD_GAP", facts={"periods": [2014, 2015, 2018]}),
+    Remark(code="TREATED_FROM_START", facts={"units": 2, "treated_units": 59, "first_period": 2013}),
+    Remark(code="SINGLE_UNIT_COHORT", facts={"cohorts": [2018, 2020]}),
+    Remark(code="CELLS_NOT_ESTIMATED", facts={"cells": [f"2016 in {year}" for year in range(2013, 2022)]}),
+    Remark(code="ABSORBED_COVARIATES", facts={"columns": ["distance_km"]}),
+    Remark(code="SECOND_REFERENCE", facts={"event_time": -6}),
+    Remark(code="NEVER_CODES", facts={"codes": {"0": 30, "missing": 10}}),
+    Remark(code="NOMINAL", facts={}),
+    Remark(code="FEW_CLUSTERS", facts={"clusters": 12, "treated_clusters": 5}),
+    Remark(code="INCOME_DEF_2013", facts={}),
+    Remark(code="UNITS_LEFT_OUT", facts={"units": 4}),
+]
+
+
+def interval(estimate: float, error: float) -> Interval:
+    p = 0.0002 if abs(estimate) > 3.3 * error else 0.362
+    return Interval(estimate=estimate, std_error=error, low=estimate - 1.96 * error, high=estimate + 1.96 * error, p_value=p)
+
+
+def path(effect: float, error: float, leads: list[float], scale: float) -> list[PathPoint]:
+    values = {e: scale * v for e, v in zip(range(-5, -1), leads, strict=True)} | {-1: 0.0}
+    values |= {e: effect * (0.55 + 0.13 * e) for e in range(7)}
+    points = []
+    for e, value in sorted(values.items()):
+        spread = error * (1.05 + 0.09 * abs(e))
+        reference = e == -1
+        points.append(
+            PathPoint(
+                event_time=e,
+                estimate=value,
+                std_error=None if reference else spread,
+                low=None if reference else value - 1.96 * spread,
+                high=None if reference else value + 1.96 * spread,
+                band_low=None if reference else value - 2.74 * spread,
+                band_high=None if reference else value + 2.74 * spread,
+                units=57 if e < 5 else 38,
+                reference=reference,
+            )
+        )
+    return points
+
+
+def example_findings(verdict: str = "gain", simulated: bool = True, scale: str = "log", **changes: Any) -> Findings:
+    """Return valid findings with a verdict; changes replace fields."""
+    unit = 1.0 if scale == "log" else BASE
+    effect, error = unit * EFFECTS[verdict], unit * ERRORS[verdict]
+    leads = LEADS.get(verdict, LEADS["other"])
+    share, share_error = EFFECTS[verdict], ERRORS[verdict]
+    failed = verdict == "pretrend_failed"
+
+    def row(name: str, average: str, comparison: str, factor: float, headline: bool = False) -> EstimatorRow:
+        two_way = name == "two_way"
+        return EstimatorRow(
+            estimator=name, average=average, comparison=comparison, effect=interval(effect * factor, error * (0.8 + 0.2 * factor)),
+            cluster="county_key", clusters=99, correction="nested" if two_way else "none", factor=1.012 if two_way else 1.0,
+            reference="t(98)" if two_way else "z", headline=headline,
+        )  # fmt: skip
+
+    years = range(2013, 2023)
+    trends = [
+        TrendPoint(group=group, period=year, mean=start * growth ** (year - 2013) * (1 + share * max(0, min(1, (year - 2015) / 3)) * own), units=units)
+        for group, start, growth, own, units in (("treated", 6230.0, 1.091, 1, 57), ("comparison", 7350.0, 1.090, 0, 40))
+        for year in years
+    ]  # fmt: skip
+    values: dict[str, Any] = {
+        "run_id": "industry-1f2e3d4c5b",
+        "version": "0.1.0",
+        "study": "industry",
+        "title": Words(zh="产业帮扶增收效应评估", en="Effect of industry support on rural income"),
+        "programme": Words(zh="产业帮扶", en="industry support"),
+        "unit_word": Words(zh="县", en="county"),
+        "outcome_word": Words(zh="农村居民人均收入", en="rural income per head"),
+        "money": Words(zh="元/人·年", en="yuan per person per year"),
+        "prices": Words(zh="名义值，未扣除物价", en="nominal, not deflated"),
+        "income_definition": Words(zh="可支配收入（2013年起）", en="disposable income (from 2013)"),
+        "source": Words(zh="模拟数据：虚构的一个省", en="Simulated data: an invented province")
+        if simulated
+        else Words(zh="县域统计年鉴整理（埇桥、鄠邑等）", en="county yearbooks, compiled"),
+        "source_url": None if simulated else "https://example.org/yearbooks",
+        "licence": None if simulated else "CC BY 4.0",
+        "simulated": simulated,
+        "scale": scale,
+        "window": (2013, 2022),
+        "comparison": "not_yet_treated",
+        "anticipation": 0,
+        "base": "universal",
+        "method": "dr",
+        "covariates": [],
+        "weight": None,
+        "level": 0.95,
+        "seed": 20130101,
+        "smallest_meaningful_percent": 3.0,
+        "verdict": verdict,
+        "headline": Headline(
+            effect=interval(effect, error),
+            money=interval(BASE * share, BASE * share_error),
+            percent=interval(100 * share, 100 * share_error),
+            base=interval(BASE, 212.0),
+        ),
+        "path": path(effect, error, leads, unit),
+        "path_critical": 2.74,
+        "estimators": [
+            row("two_way", "static", "all", 0.86),
+            row("group_time", "overall", "not_yet_treated", 1.0, headline=True),
+            row("group_time", "dynamic", "not_yet_treated", 1.07),
+            row("group_time", "overall", "never_treated", 0.97),
+            row("group_time", "dynamic", "never_treated", 1.04),
+        ],
+        "cohorts": [
+            Cohort(year=2013, units=2, used=False),
+            Cohort(year=2016, units=20, used=True, effect=interval(effect * 1.1, error * 1.4)),
+            Cohort(year=2017, units=36, used=True, effect=interval(effect * 0.9, error * 1.5)),
+            Cohort(year=2018, units=1, used=True, effect=Interval(estimate=effect * 1.6)),
+        ],
+        "trends": trends,
+        "pretrend": Pretrend(
+            event_times=[-5, -4, -3, -2],
+            statistic=21.4 if failed else 3.82,
+            distribution="chi2(4)",
+            p_value=0.0003 if failed else 0.431,
+            failed=failed,
+            largest_event_time=-5 if failed else -4,
+            largest=unit * min(leads),
+            first_event_time=-5,
+            first=unit * leads[0],
+        ),
+        "sample": Sample(
+            rows=976, units=99, periods=list(years), treated_units=59, treated_used=57, treated_from_start=2, comparison_units=40,
+            cluster="county_key", clusters=99, rows_left_out=14, never_codes={"0": 40},
+        ),
+        "remarks": EVERY_REMARK,
+        "published": [] if simulated else [
+            Published(what=Words(zh="论文：双向固定效应", en="Paper: two-way fixed effects"), estimate=unit * 0.018, std_error=unit * 0.013),
+            Published(what=Words(zh="论文：动态效应", en="Paper: dynamic effect"), estimate=unit * 0.093),
+        ],
+        "truth": Truth(effect=unit * 0.0582, inside=True) if simulated else None,
+    }  # fmt: skip
+    return Findings(**(values | changes))
+
+
+@pytest.fixture(scope="session", name="example_findings")
+def _example_findings() -> Any:
+    return example_findings

@@ -1,0 +1,135 @@
+"""From a study and its data to findings: the demo world, whose truth is known, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from evalkit import DesignError, Findings, PanelError, Study, StudyError, evaluate
+from evalkit.places import shared
+
+FOLDER = shared("notebooks", "studies")
+
+
+def study(name: str, **changes: object) -> Study:
+    content = yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
+    return Study.parse(content | changes)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Write a frame as a county's file."""
+
+    def write(frame: pd.DataFrame):
+        frame.to_csv(tmp_path / "data.csv", index=False)
+        return tmp_path / "data.csv"
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def industry() -> Findings:
+    return evaluate(study("industry"), folder=FOLDER)
+
+
+@pytest.mark.parametrize("name", ["industry", "relocation", "health"])
+def test_the_planted_effect_lies_in_the_interval_of_its_study(name):
+    findings = evaluate(study(name), folder=FOLDER)
+    assert findings.simulated and findings.truth.inside
+    assert findings.headline.effect.low <= findings.truth.effect <= findings.headline.effect.high
+
+
+def test_a_window_that_starts_before_2013_carries_a_remark_on_the_income_definition(industry):
+    assert "INCOME_DEF_2013" not in [r.code for r in industry.remarks]
+    early = evaluate(study("industry", window=[2010, 2022]), folder=FOLDER)
+    assert "INCOME_DEF_2013" in [r.code for r in early.remarks]
+
+
+def test_per_cent_is_money_over_base_income(industry):
+    top = industry.headline
+    assert top.percent.estimate == pytest.approx(100 * top.money.estimate / top.base.estimate, rel=1e-12)
+
+
+def test_the_money_of_a_log_effect_is_the_treated_mean_times_what_would_be_missing(saved):
+    """With one cohort and one period: mean(y) (1 - exp(-tau)), by hand."""
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv")
+    frame = frame[frame["industry_first_year"].isin([0, 2016]) & frame["year"].isin([2015, 2016])]
+    wide = np.log(frame.pivot_table(index="county_key", columns="year", values="income"))
+    treated = frame.groupby("county_key")["industry_first_year"].first() == 2016
+    change = wide[2016] - wide[2015]
+    tau = change[treated].mean() - change[~treated].mean()
+    mean = np.exp(wide.loc[treated, 2016]).mean()
+    findings = evaluate(study("industry", window=[2015, 2016], truth=None), saved(frame))
+    assert findings.headline.effect.estimate == pytest.approx(tau, rel=1e-12)
+    assert findings.headline.money.estimate == pytest.approx(mean * (1 - np.exp(-tau)), rel=1e-12)
+    assert findings.headline.base.estimate == pytest.approx(mean * np.exp(-tau), rel=1e-12)
+
+
+def test_the_same_inputs_give_the_same_findings(industry):
+    assert evaluate(study("industry"), folder=FOLDER) == industry
+
+
+def test_another_parameter_is_another_run(industry):
+    assert evaluate(study("industry", seed=1), folder=FOLDER).run_id != industry.run_id
+
+
+def test_findings_survive_a_round_trip_through_json(industry):
+    assert Findings.model_validate_json(industry.model_dump_json()) == industry
+
+
+def test_rows_and_units_add_up(industry):
+    sample = industry.sample
+    assert sample.units == sample.treated_units + sample.comparison_units
+    assert sample.treated_units == sample.treated_used + sample.treated_from_start
+    assert sample.rows == sample.units * len(sample.periods)
+    assert sum(c.units for c in industry.cohorts) == sample.treated_units
+
+
+def test_zero_income_has_no_logarithm_and_the_error_says_where(saved):
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv")
+    frame.loc[frame["year"] == 2015, "income"] = 0
+    with pytest.raises(PanelError, match=r"zero or negative in 99 rows: 990121 \(2015\).*scale: level"):
+        evaluate(study("industry"), saved(frame))
+
+
+def test_an_outcome_in_levels_is_an_effect_in_money():
+    findings = evaluate(study("industry", scale="level", truth=None), folder=FOLDER)
+    top = findings.headline
+    assert top.money.estimate == pytest.approx(top.effect.estimate)
+    assert top.money.std_error == pytest.approx(top.effect.std_error, rel=1e-6)
+
+
+def test_an_unknown_column_names_the_nearest():
+    with pytest.raises(StudyError, match=r"no column 'incme'.*'income'"):
+        evaluate(study("industry", outcome="incme"), folder=FOLDER)
+
+
+def test_a_window_without_rows_says_what_the_data_hold():
+    with pytest.raises(PanelError, match="2010 to 2022"):
+        evaluate(study("industry", window=[1990, 1995]), folder=FOLDER)
+
+
+def test_a_programme_that_reaches_everybody_at_once_is_refused(saved):
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv").assign(industry_first_year=2016)
+    with pytest.raises(DesignError, match="there is no comparison"):
+        evaluate(study("industry"), saved(frame))
+
+
+def test_a_study_without_data_says_how_to_give_it():
+    with pytest.raises(StudyError, match="--data PATH"):
+        evaluate(study("chongqing_land_coupon"))
+
+
+def test_a_data_file_that_is_not_there_names_its_neighbours():
+    with pytest.raises(StudyError, match=r"counties\.csv"):
+        evaluate(study("industry"), FOLDER / "../../data/demo/countys.csv")
+
+
+def test_a_failed_pretrend_comes_before_every_other_verdict(saved):
+    """Give the treated a growth of their own: the interval excludes zero, and still no effect is claimed."""
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv")
+    treated = frame["industry_first_year"] > 0
+    frame["income"] = frame["income"] * np.exp(0.03 * treated * (frame["year"] - 2013))
+    findings = evaluate(study("industry", truth=None), saved(frame))
+    assert findings.pretrend.failed and findings.verdict == "pretrend_failed"
+    assert findings.headline.effect.low > 0

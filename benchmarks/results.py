@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 FOLDER = HERE / "results"
 MEASURES = ("cpu_seconds", "wall_seconds", "memory_mb")
 SHOWN = ("1M", "100k")  # the smallest size shows that the harness runs, not how fast anything is
+JUDGED = "1M"
 START, END = "<!-- results: written by `python benchmarks/results.py` -->", "<!-- end of results -->"
 
 Result = dict[str, Any]
@@ -66,18 +67,21 @@ def table(results: list[Result]) -> str:
     ]
     for result in results:
         middle = medians(result)
+        # The bar is one against the fastest way of asking the peer, at the largest size.
         fastest = min((name for name in middle if name != "evalkit"), key=lambda name: middle[name]["cpu_seconds"])
         for name, values in middle.items():
-            first = f"| {result['task']} | {result['units']:,}" if name == "evalkit" else "| | "
+            first = f"| {result['task']} | {result['units']:,}" if name == "evalkit" else "| |"
             cells = f"{values['cpu_seconds']:.2f} | {values['wall_seconds']:.2f} | {values['memory_mb']:,.0f}"
-            lines.append(f"{first} | {name} | {cells} | {_verdict(result, middle, name, name == fastest)} |")
+            lines.append(
+                f"{first} | {name} | {cells} | {_verdict(result, middle, name, name == fastest and result['size'] == JUDGED)} |"
+            )
     return "\n".join(lines)
 
 
 def _verdict(result: Result, middle: dict[str, dict[str, float]], name: str, judged: bool) -> str:
-    """Return the ratios, whether the bar is met (against the fastest peer only), and whether numbers agree."""
+    """Return the ratios, whether the bar is met where it is judged, and whether numbers agree."""
     if name == "evalkit":
-        return " | | |"
+        return "| | |"
     cpu, memory = (middle["evalkit"][measure] / middle[name][measure] for measure in ("cpu_seconds", "memory_mb"))
     bar = TASKS[result["task"]].bar
     missed = " and ".join(word for word, ratio in (("CPU", cpu), ("memory", memory)) if ratio > bar)
@@ -86,18 +90,19 @@ def _verdict(result: Result, middle: dict[str, dict[str, float]], name: str, jud
     return f"{cpu:.2f} | {memory:.2f} | {judgement} | {agree}"
 
 
-def foundation(result: Result) -> str:
-    """Return one sentence on the machine, the threads and the versions behind a result."""
-    machine, named = result["machine"], []
-    for contender in result["contenders"].values():
-        found = {name: contender["versions"].get(name) for name in (contender["package"], "numpy", "pandas")}
-        named.append(
-            f"{contender['package']} {found.pop(contender['package'])} ({', '.join(f'{k} {v}' for k, v in found.items())})"
+def foundation(results: list[Result]) -> str:
+    """Return sentences on the machine, the threads and the versions behind results, each said once."""
+    where, packages = [], []
+    for result in results:
+        machine = result["machine"]
+        where.append(
+            f"Medians of {result['repeats']} runs on {machine['cores']} cores ({machine['processor']}) with "
+            f"{machine['memory_gib']} GiB, {machine['system']}; {result['threads']} thread for every contender."
         )
-    return (
-        f"Medians of {result['repeats']} runs on {machine['cores']} cores ({machine['processor']}), {machine['memory_gib']} GiB, "
-        f"{machine['system']}, {result['threads']} thread for every contender: {'; '.join(dict.fromkeys(named))}."
-    )
+        for contender in result["contenders"].values():
+            own, python, numpy, pandas = (contender["versions"][n] for n in (contender["package"], "python", "numpy", "pandas"))
+            packages.append(f"{contender['package']} {own} with Python {python}, numpy {numpy}, pandas {pandas}.")
+    return "\n".join(f"- {sentence}" for sentence in (*dict.fromkeys(where), *dict.fromkeys(packages)))
 
 
 def write_readme() -> None:
@@ -107,8 +112,7 @@ def write_readme() -> None:
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
     results = kept()
-    notes = "\n".join(f"- {note}" for note in dict.fromkeys(foundation(result) for result in results))
-    readme.write_text(f"{before}{START}\n\n{table(results)}\n\n{notes}\n\n{END}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{START}\n\n{table(results)}\n\n{foundation(results)}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -73,9 +73,9 @@ class Panel:
         self._keep(frame=self.frame.copy(deep=False), clusters=clusters)
         self._judge_columns()
         numbers, dated = period_numbers(self.frame[self.period], self.period)
-        periods, period_index = np.unique(numbers, return_inverse=True)
+        periods, period_index = positions(numbers)
         self._keep(periods=periods, dated=dated)
-        self._arrange(period_index.astype(np.int32))
+        self._arrange(period_index)
         self._judge_duplicates()
 
     def _keep(self, **values: object) -> None:
@@ -185,6 +185,17 @@ class Panel:
         listed = first_five(f"{value!r} in {place}" for value, place in where)
         what = f"{len(bad):,} values that are not numbers" if len(bad) else "numbers written as text"
         raise PanelError(f"Column {name!r} holds {what}: {listed}. Convert it first, for example with pandas.to_numeric.")
+
+
+def positions(numbers: Array) -> tuple[Array, Array]:
+    """Return the distinct whole numbers (T,), sorted, and each number's position among them (n,)."""
+    first, last = int(numbers.min()), int(numbers.max())
+    if last - first > 10_000:
+        distinct, index = np.unique(numbers, return_inverse=True)
+        return distinct, index.astype(np.int32)
+    # Years lie close together: counting them is an order of magnitude faster than sorting millions of rows.
+    seen = np.bincount(numbers - first) > 0
+    return np.flatnonzero(seen) + first, (np.cumsum(seen, dtype=np.int32) - np.int32(1))[numbers - first]
 
 
 def period_numbers(series: pd.Series, name: str) -> tuple[Array, bool]:

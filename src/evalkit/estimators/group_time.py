@@ -75,7 +75,7 @@ class GroupTime:
             if design.unbalanced == "repeated_cross_section"
             else _Differences(design, self.method)
         )
-        columns = _Columns(design)
+        columns = _Columns(design, sum(len(comparison.pairs(g)) + 1 for g in comparison.cohorts))
         labels: list[tuple[int, int, bool]] = []
         skipped: list[str] = []
         for cohort in comparison.cohorts:
@@ -194,21 +194,20 @@ class Comparison:
 class _Columns:
     """Collects estimates and the influence of rows on them, summed to the design's rows as they come."""
 
-    def __init__(self, design: Design) -> None:
+    def __init__(self, design: Design, most: int) -> None:
         self.design = design
         self.theta: list[float] = []
-        self.parts: list[Array] = []
+        self.by_cell = np.zeros((most, len(design.row_keys)))  # one block, a cell's column lies together
 
     def add(self, theta: float, contribution: Array) -> None:
+        self.by_cell[len(self.theta)] = self.design.psi_from_units(contribution[:, None])[:, 0]
         self.theta.append(theta)
-        self.parts.append(self.design.psi_from_units(contribution[:, None])[:, 0])
 
     def add_zero(self) -> None:
         self.theta.append(0.0)
-        self.parts.append(np.zeros(len(self.design.row_keys)))
 
     def psi(self) -> Array:
-        return np.array(self.parts).T
+        return self.by_cell[: len(self.theta)].T
 
 
 class _Differences:

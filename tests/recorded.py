@@ -52,6 +52,14 @@ def third_party(path: str) -> Any:
     return pd.read_csv(file) if file.suffix == ".csv" else json.loads(file.read_text(encoding="utf-8"))
 
 
+def outside(path: str) -> pd.DataFrame:
+    """Return a frame beside the third-party folder; the test that asks for it is skipped when it is not there."""
+    file = THIRD_PARTY.parent / path
+    if not file.exists():
+        pytest.skip(f"{path} is not there: it lies beside the folder that EVALKIT_REFERENCE names")
+    return pd.read_csv(file)
+
+
 def close(ours: Any, theirs: Any, tolerance: float = ESTIMATE, floor: float = 1e-12) -> None:
     """Assert equality up to a relative tolerance; ``floor`` is for numbers that are zero up to rounding."""
     np.testing.assert_allclose(np.asarray(ours, float), np.asarray(theirs, float), rtol=tolerance, atol=floor)

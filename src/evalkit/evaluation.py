@@ -33,7 +33,7 @@ from evalkit.findings import (
     Verdict,
 )
 from evalkit.income_effect import headline
-from evalkit.inference.linear import Inference, wald
+from evalkit.inference.linear import Inference, has_own_noise, wald
 from evalkit.notices import Notice
 from evalkit.panel import Panel
 from evalkit.rollout import Rollout
@@ -240,7 +240,8 @@ def _path(study: Study, cells: Estimate, inference: Inference) -> tuple[list[Pat
 
 def _pretrend(study: Study, path: Estimate, inference: Inference) -> Pretrend | None:
     event = path.cells["event_time"].to_numpy()
-    before = (event < -study.anticipation) & ~path.cells["reference"].to_numpy()
+    # A lead that rests on one unit has no standard error: it can be neither tested nor quoted.
+    before = (event < -study.anticipation) & has_own_noise(path)
     if not before.any():
         return None
     leads = path.select(before)
@@ -283,9 +284,17 @@ def _estimators(study: Study, design: Design, cells: Estimate, inference: Infere
             continue
         estimate = cells if own else GroupTime(study.method)(_with_comparison(design, choice))
         overall, dynamic = aggregate(estimate, "overall"), aggregate(estimate, "event_time").select(kind="average")
-        rows.append(_estimator_row(overall, inference, "group_time", "overall", choice, headline=own))
-        rows.append(_estimator_row(dynamic, inference, "group_time", "dynamic", choice))
+        for average, part in (("overall", overall), ("dynamic", dynamic)):
+            row = _estimator_row(part, inference, "group_time", average, choice, headline=own and average == "overall")
+            # With one cohort the averages coincide, with nobody treated later the comparisons do: one line says it.
+            if not any(_same(row.effect, other.effect) for other in rows[1:]):
+                rows.append(row)
     return rows
+
+
+def _same(one: Interval, other: Interval) -> bool:
+    pairs = ((one.estimate, other.estimate), (one.std_error or 0.0, other.std_error or 0.0))
+    return all(np.isclose(a, b, rtol=1e-9, atol=0) for a, b in pairs)
 
 
 def _with_comparison(design: Design, comparison: str) -> Design:

@@ -20,6 +20,7 @@ from evalkit.places import shared
 
 NOTEBOOK = "10_intervention_effect.ipynb"
 LANGUAGES = {"zh": ["zh"], "en": ["en"], "both": ["zh", "en"]}
+QUIET_KERNEL = ["--log-level=ERROR"]
 RECORDED = ("numpy", "scipy", "pandas", "matplotlib", "papermill", "ipykernel")
 
 
@@ -82,7 +83,7 @@ def _execute(template: Path, target: Path, parameters: dict[str, Any]) -> None:
     try:
         papermill.execute_notebook(
             str(template), str(target), parameters=parameters, kernel_name="python3", progress_bar=False,
-            cwd=str(template.parent), shutdown_kernel="immediate", log_output=False,
+            cwd=str(template.parent), shutdown_kernel="immediate", log_output=False, extra_arguments=QUIET_KERNEL,
         )  # fmt: skip
     except PapermillExecutionError as problem:
         raise StudyError(f"{problem.evalue} (The notebook with the full trace is {target}.)") from None

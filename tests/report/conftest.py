@@ -31,7 +31,9 @@ EVERY_REMARK = [
     Remark(code="MISSING_ROWS", facts={"rows": 14, "columns": {"labour_share": 12, "income": 2}}),
     Remark(code="UNBALANCED", facts={"choice": "pairwise", "units": 99, "rows": 976, "complete_units": 90, "periods": 10}),
     Remark(code="UNBALANCED", facts={"choice": "drop_units", "units": 99, "rows": 976, "complete_units": 90, "periods": 10}),
-    Remark(code="UNBALANCED", facts={"choice": "repeated_cross_section", "units": 99, "rows": 976, "complete_units": 1, "periods": 10}),
+    Remark(
+        code="UNBALANCED", facts={"choice": "repeated_cross_section", "units": 99, "rows": 976, "complete_units": 1, "periods": 10}
+    ),
     Remark(code="UNIVERSAL", facts={"last_cohort": 2019}),
     Remark(code="PERIOD_GAP", facts={"periods": [2014, 2015, 2018]}),
     Remark(code="TREATED_FROM_START", facts={"units": 2, "treated_units": 59, "first_period": 2013}),
@@ -43,6 +45,7 @@ EVERY_REMARK = [
     Remark(code="NOMINAL", facts={}),
     Remark(code="FEW_CLUSTERS", facts={"clusters": 12, "treated_clusters": 5}),
     Remark(code="INCOME_DEF_2013", facts={}),
+    Remark(code="TOO_FEW_COMPARISONS", facts={"units": 6, "smallest_p": 0.143, "needed": 19}),
     Remark(code="UNITS_LEFT_OUT", facts={"units": 4}),
 ]
 

@@ -33,8 +33,8 @@ def write(findings: Findings, folder: str | Path, lang: str) -> list[Path]:
         pictures[name] = (figures.svg(wide, name), figures.svg(narrow, f"{name}-narrow"))
     folder = Path(folder)
     texts = {folder / f"report.{lang}.html": html.render(document, pictures).encode("utf-8")}
-    for name, (wide, _) in pictures.items():
-        texts[folder / "figures" / f"{name}.{lang}.svg"] = wide.encode("utf-8")
+    for name, (drawing, _) in pictures.items():
+        texts[folder / "figures" / f"{name}.{lang}.svg"] = drawing.encode("utf-8")
     for block in document.blocks:
         if isinstance(block, Table):
             status = document.banner

@@ -7,6 +7,9 @@ from evalkit.report import numbers
 from evalkit.report.blocks import Callout, Fact
 from evalkit.report.voice import Voice, has_range
 
+FEW = 5
+"""A difference before the start that rests on fewer units says so."""
+
 MARKS = {"gain": "▲", "loss": "▼", "small_change": "◆", "unclear": "○", "pretrend_failed": "■"}
 
 
@@ -28,7 +31,9 @@ def gap(voice: Voice, event_time: int, estimate: float) -> str:
     faster = estimate < 0 if findings.base == "universal" else estimate > 0
     key = f"pretrend.{'faster' if faster else 'slower'}_{findings.base}_{findings.scale}"
     facts = {"from": voice.when(event_time), "to": voice.when(reference_time(voice))}
-    return voice.phrase(key, size=voice.size(estimate), **facts)
+    told = voice.phrase(key, size=voice.size(estimate), **facts)
+    units = next((p.units for p in findings.path if p.event_time == event_time), FEW)
+    return voice.phrase("pretrend.few_units", gap=told, units=voice.count_units(units)) if units < FEW else told
 
 
 def gaps(voice: Voice, pretrend: Pretrend) -> str:

@@ -19,7 +19,7 @@ def compose(findings: Findings, lang: str) -> Document:
     """Return the report of findings in one language, "zh" or "en"; raises ReportError for what has no words."""
     voice = Voice(findings, lang)
     sections = [("bottom_line", list(_bottom_line(voice)))]
-    sections += [(name, blocks) for name, make in _SECTIONS.items() if (blocks := list(make(voice)))]
+    sections += [(name, made) for name, make in _SECTIONS.items() if (made := list(make(voice)))]
     ordinals = voice.phrase("language.ordinals").split()
     blocks: list[Block] = [_strip(voice)]
     for ordinal, (name, content) in zip(ordinals, sections, strict=False):
@@ -72,7 +72,7 @@ def _how(voice: Voice) -> Iterator[Block]:
         clusters=voice.count(sample.clusters, "cluster"),
         left_out=voice.say(left_out, rows=voice.count(sample.rows_left_out, "row")),
     )
-    count = voice.phrase("how.treated_count", count=voice.count_units(sample.treated_used))
+    count = voice.count_treated(sample.treated_used)
     items = [
         Item(voice.say("how.who", count=count, who=voice.compared_with()), voice.say("how.who_label")),
         Item(data, voice.say("how.data_label")),

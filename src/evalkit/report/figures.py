@@ -6,6 +6,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
@@ -14,6 +15,7 @@ import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from evalkit.findings import Findings, PathPoint
@@ -52,28 +54,35 @@ STYLE: dict[str, Any] = {
 }
 
 
+class Picture(Figure):
+    """A figure that a notebook shows as SVG, the same on every run, whatever its settings for pictures are."""
+
+    def _repr_svg_(self) -> str:
+        return svg(self, str(self.get_label()))
+
+
 def event_study(findings: Findings, lang: str, narrow: bool = False) -> Figure:
     """Return the gap between treated and comparison by years since the start, with pointwise and simultaneous ranges."""
     voice = Voice(findings, lang)
     with _style():
-        figure, axes = _canvas(voice, narrow, 3.9)
+        figure, axes = _canvas(voice, "event_study", narrow, 3.9)
         scale = 100 if findings.scale == "log" else 1
         points = [point for point in findings.path if not point.reference]
         axes.axhline(0, color=INK, linewidth=0.8)
-        start = axes.axvline(-0.5, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        axes.axvline(-0.5, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         _path_points(axes, voice, points, scale)
         references = [point.event_time for point in findings.path if point.reference]
-        label = voice.say("figure.event_study.reference", when=voice.when(reference_time(voice)))
+        label = voice.say("figure.event_study.reference", event_time=numbers.fixed(reference_time(voice)))
         axes.plot(references, [0] * len(references), "D", markersize=6, markerfacecolor="white", color=INK, label=label)
         _event_ticks(axes, voice, narrow)
         axes.set_title(voice.say(f"axis.{findings.scale}"))
         axes.set_xlabel(voice.say("figure.event_study.x"))
         _value_ticks(axes.yaxis, findings.scale)
         axes.annotate(
-            voice.say("figure.event_study.starts"), (start.get_xdata()[0], 1), xycoords=("data", "axes fraction"),
+            voice.say("figure.event_study.starts"), (-0.5, 1), xycoords=("data", "axes fraction"),
             xytext=(4, -2), textcoords="offset points", va="top", fontsize=8.5,
         )  # fmt: skip
-        figure.legend(loc="outside lower left", ncols=2 if narrow else 3, handlelength=1.6, columnspacing=1.4, borderaxespad=0)
+        _legend(figure, axes, narrow)
     return figure
 
 
@@ -84,7 +93,9 @@ def _path_points(axes: Axes, voice: Voice, points: Sequence[PathPoint], scale: i
         low = [scale * (p.band_low or 0.0) for p in banded]
         height = [scale * (p.band_high or 0.0) - bottom for p, bottom in zip(banded, low, strict=True)]
         times = [p.event_time for p in banded]
-        axes.bar(times, height, 0.56, low, color=BAND, edgecolor="#9db4ca", linewidth=0.6, label=voice.say("figure.event_study.band"))
+        axes.bar(
+            times, height, 0.56, low, color=BAND, edgecolor="#9db4ca", linewidth=0.6, label=voice.say("figure.event_study.band")
+        )
     ranged = [p for p in points if p.low is not None and p.high is not None]
     if ranged:
         lines = [scale * (p.low or 0.0) for p in ranged], [scale * (p.high or 0.0) for p in ranged]
@@ -98,6 +109,16 @@ def _path_points(axes: Axes, voice: Voice, points: Sequence[PathPoint], scale: i
         axes.plot(times, values, "o", markersize=5.5, color=TREATED, markerfacecolor=face, markeredgewidth=1.3, label=label)
 
 
+def _legend(figure: Figure, axes: Axes, narrow: bool) -> None:
+    """Put the key below the figure: what the dots are, then what the ranges are."""
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: (isinstance(handles[i], Line2D) is False, i))
+    figure.legend(
+        [handles[i] for i in order], [labels[i] for i in order], loc="outside lower left", ncols=2 if narrow else 3,
+        handlelength=1.6, columnspacing=1.4, borderaxespad=0,
+    )  # fmt: skip
+
+
 def _event_ticks(axes: Axes, voice: Voice, narrow: bool) -> None:
     times = [point.event_time for point in voice.findings.path]
     low, high = min(times), max(times)
@@ -105,7 +126,7 @@ def _event_ticks(axes: Axes, voice: Voice, narrow: bool) -> None:
     shown = [time for time in range(low, high + 1) if time % step == 0 or time == reference_time(voice)]
     tick = voice.phrase("figure.event_study.reference_tick")
     labels = [numbers.fixed(time) + (f"\n{tick}" if time == reference_time(voice) else "") for time in shown]
-    axes.set_xticks(shown, labels)
+    axes.set_xticks(shown, labels, linespacing=1.5)
     axes.set_xlim(low - 0.6, high + 0.6)
 
 
@@ -113,24 +134,27 @@ def trends(findings: Findings, lang: str, narrow: bool = False) -> Figure:
     """Return mean income of both groups over time; on the log scale parallel lines are equal growth."""
     voice = Voice(findings, lang)
     with _style():
-        figure, axes = _canvas(voice, narrow, 3.5)
+        figure, axes = _canvas(voice, "trends", narrow, 3.5)
         looks = {"treated": (TREATED, "-", "o"), "comparison": (COMPARISON, (0, (5, 2)), "s")}
         lines: dict[str, dict[int, float]] = {}
         for group, (color, style, marker) in looks.items():
             line = {p.period: p.mean for p in sorted(findings.trends, key=lambda p: p.period) if p.group == group}
             if line:
                 lines[group] = line
-                axes.plot(list(line), list(line.values()), color=color, linestyle=style, marker=marker, markersize=4.5, linewidth=1.8)
+                axes.plot(
+                    list(line), list(line.values()), color=color, linestyle=style, marker=marker, markersize=4.5, linewidth=1.8
+                )
         if findings.scale == "log":
             axes.set_yscale("log")
             axes.yaxis.set_minor_locator(NullLocator())
             axes.yaxis.set_minor_formatter(NullFormatter())
             means = [value for line in lines.values() for value in line.values()]
-            ticks = log_ticks(min(means), max(means))
+            ticks = log_ticks(0.96 * min(means), 1.02 * max(means))
             axes.set_yticks(ticks, [numbers.fixed(tick) for tick in ticks])
         else:
             _value_ticks(axes.yaxis, "level")
         axes.set_title(voice.say(f"axis.trend_{findings.scale}"))
+        axes.margins(y=0.13)
         _label_lines(axes, voice, lines, {group: look[0] for group, look in looks.items()})
         _mark_starts(axes, voice)
         years = sorted({p.period for p in findings.trends})
@@ -140,18 +164,15 @@ def trends(findings: Findings, lang: str, narrow: bool = False) -> Figure:
 
 
 def _label_lines(axes: Axes, voice: Voice, lines: dict[str, dict[int, float]], colors: dict[str, str]) -> None:
-    """Write each group's name beside its line where the lines are farthest apart, away from the other line."""
-    if len(lines) < 2:
-        return
-    treated, others = lines["treated"], lines["comparison"]
-    shared = sorted(set(treated) & set(others))
-    inner = shared[1:-1] or shared
-    at = max(inner, key=lambda year: abs(math.log(treated[year] / others[year])))
+    """Write each group's name beside its line: incomes rise, so there is room above the upper end and below the lower middle."""
+    last = max((max(line) for line in lines.values()), default=0)
+    upper = max(lines, key=lambda group: lines[group].get(last, 0.0), default="")
     for group, line in lines.items():
-        upper = line[at] >= max(treated[at], others[at])
+        years = sorted(line)
+        at = years[-1] if group == upper else years[len(years) // 2]
         axes.annotate(
-            voice.common[group], (at, line[at]), xytext=(0, 9 if upper else -9), textcoords="offset points", color=colors[group],
-            ha="right" if upper else "left", va="bottom" if upper else "top", fontsize=9,
+            voice.common[group], (at, line[at]), xytext=(0, 8) if group == upper else (4, -7), textcoords="offset points",
+            color=colors[group], ha="right" if group == upper else "left", va="bottom" if group == upper else "top", fontsize=9,
         )  # fmt: skip
 
 
@@ -165,8 +186,8 @@ def _mark_starts(axes: Axes, voice: Voice) -> None:
         axes.axvspan(first - 0.5, last - 0.5, color="#eceff2", zorder=0, linewidth=0)
     key = "figure.trends.starts_many" if last > first else "figure.trends.starts_one"
     axes.annotate(
-        voice.phrase(key, first=first, last=last), (first - 0.5, 1), xycoords=("data", "axes fraction"),
-        xytext=(4, -2), textcoords="offset points", va="top", fontsize=8.5,
+        voice.phrase(key, first=first, last=last), (first - 0.5, 0), xycoords=("data", "axes fraction"),
+        xytext=(4, 3), textcoords="offset points", va="bottom", fontsize=8.5,
     )  # fmt: skip
 
 
@@ -174,7 +195,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     """Return four to eight round values within a range, evenly spread on a log axis.
 
     >>> log_ticks(5600, 16000)
-    [6000, 8000, 10000, 12000, 15000]
+    [6000, 8000, 10000, 15000]
     """
     for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), tuple(n / 10 for n in range(10, 100))):
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -191,11 +212,11 @@ def estimators(findings: Findings, lang: str, narrow: bool = False) -> Figure:
     scale = 100 if findings.scale == "log" else 1
     entries = _forest_entries(voice)
     with _style():
-        figure, axes = _canvas(voice, narrow, 0.9 + 0.56 * len(entries))
+        figure, axes = _canvas(voice, "estimators", narrow, 0.9 + 0.56 * len(entries))
         axes.grid(False)
-        axes.axvline(0, color=INK, linewidth=0.8)
         for place, (name, detail, estimate, low, high, marker) in enumerate(entries):
             y = -place
+            axes.vlines(0, y - 0.16, y + 0.16, color=INK, linewidth=0.9)
             face = TREATED if marker == "D" else "white"
             if low is not None and high is not None:
                 axes.hlines(y, scale * low, scale * high, color=TREATED, linewidth=2.2 if marker == "D" else 1.3)
@@ -238,13 +259,12 @@ DRAW = {"event_study": event_study, "trends": trends, "estimators": estimators}
 
 
 def svg(figure: Figure, prefix: str) -> str:
-    """Return a figure as SVG text, the same on every run, with ids of its own so that several fit in one page."""
+    """Return a figure as SVG text, the same on every run; a prefix makes its ids its own, so that several fit in one page."""
     out = io.StringIO()
     with _style():
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = out.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
     return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", text)
 
@@ -259,13 +279,19 @@ def _style() -> Any:
     return mpl.rc_context(style)
 
 
-def _canvas(voice: Voice, narrow: bool, height: float) -> tuple[Figure, Axes]:
+def _canvas(voice: Voice, name: str, narrow: bool, height: float) -> tuple[Figure, Axes]:
     """Return an empty figure, marked where data are simulated; a narrow one is for telephones."""
-    figure = Figure(figsize=(3.75 if narrow else 6.9, height), layout="constrained")
+    figure = Picture(figsize=(3.75 if narrow else 6.9, height), layout="constrained")
+    figure.set_label(f"{name}-narrow" if narrow else name)
     axes = figure.add_subplot()
+    axes.use_sticky_edges = False
     sns.despine(ax=axes)
     if voice.findings.simulated:
-        figure.suptitle(voice.say("status.simulated"), x=0.995, ha="right", fontsize=8, color=WARNING)
+        mark = voice.say("status.simulated")
+        if narrow:
+            figure.suptitle(mark, x=0.995, ha="right", fontsize=8, color=WARNING)
+        else:
+            axes.set_title(mark, loc="right", fontsize=8, color=WARNING)
     return figure, axes
 
 
@@ -273,6 +299,6 @@ def _value_ticks(axis: Any, scale: str, count: int = 7) -> None:
     """Freeze the ticks of an axis of effects, with true minus signs."""
     low, high = axis.get_view_interval()
     ticks = [tick for tick in MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]
-    step = min((b - a for a, b in zip(ticks, ticks[1:], strict=False)), default=1.0)
+    step = min((b - a for a, b in pairwise(ticks)), default=1.0)
     decimals = 0 if step >= 1 and all(float(tick).is_integer() for tick in ticks) else 1 if step >= 0.5 or scale == "level" else 2
     axis.set_ticks(ticks, labels=[numbers.fixed(tick, decimals) for tick in ticks])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import warnings
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -14,12 +15,12 @@ FACES = {"sans": "Noto Sans SC", "serif": "Noto Serif SC"}
 @cache
 def files() -> dict[str, Path]:
     """Return the font file of each face, or none at all, said once, where the package is missing."""
-    try:
+    found: dict[str, Path] = {}
+    with suppress(ImportError):
         import pylopdf_fonts_zh_cn as package
-    except ImportError:
-        package = None
-    found = {} if package is None else {"sans": package.sans_path(), "serif": package.serif_path()}
-    if not all(path.is_file() for path in found.values()) or not found:
+
+        found = {"sans": package.sans_path(), "serif": package.serif_path()}
+    if not found or not all(path.is_file() for path in found.values()):
         warnings.warn(
             "The fonts Noto Sans SC and Noto Serif SC are missing, so figures and pages use the fonts of this computer and Chinese may "
             "not show. Install them: pip install pylopdf-fonts-zh-cn",

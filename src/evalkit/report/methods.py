@@ -45,7 +45,9 @@ def _base(voice: Voice) -> str:
 
 def _anticipation(voice: Voice) -> str:
     years = voice.findings.anticipation
-    return voice.say("method.anticipation_some", count=voice.count(years, "year")) if years else voice.say("method.anticipation_none")
+    return (
+        voice.say("method.anticipation_some", count=voice.count(years, "year")) if years else voice.say("method.anticipation_none")
+    )
 
 
 def _inference(voice: Voice) -> str:

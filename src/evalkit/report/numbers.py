@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 MINUS = "\u2212"
+NO_BREAK = "\u00a0"
 
 
 def fixed(value: float, decimals: int = 0, plus: bool = False) -> str:
@@ -62,12 +63,12 @@ def p_value(value: float) -> str:
 
 
 def p_sentence(value: float) -> str:
-    """Return a p-value with its relation, for a sentence.
+    """Return a p-value with its relation, for a sentence, kept on one line.
 
-    >>> p_sentence(0.0004), p_sentence(0.0123)
+    >>> p_sentence(0.0004).replace(NO_BREAK, " "), p_sentence(0.0123).replace(NO_BREAK, " ")
     ('< 0.001', '= 0.012')
     """
-    return "< 0.001" if value < 0.001 else f"= {fixed(value, 3)}"
+    return f"<{NO_BREAK}0.001" if value < 0.001 else f"={NO_BREAK}{fixed(value, 3)}"
 
 
 def short(value: float) -> str:

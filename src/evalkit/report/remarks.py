@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.errors import unknown
 from evalkit.findings import Remark
+from evalkit.report import numbers
 from evalkit.report.voice import Voice
 from evalkit.report.words import ReportError
 
@@ -109,6 +110,14 @@ def _few_clusters(voice: Voice, facts: Facts) -> Facts:
     }
 
 
+def _too_few(voice: Voice, facts: Facts) -> Facts:
+    return {
+        "units": voice.count_units(facts["units"]),
+        "smallest_p": numbers.p_value(facts["smallest_p"]),
+        "needed": voice.count_units(facts["needed"]),
+    }
+
+
 def _left_out(voice: Voice, facts: Facts) -> Facts:
     units = facts["units"]
     return {"units": voice.count_units(units if isinstance(units, int) else len(units))}
@@ -130,5 +139,6 @@ REMARKS: dict[str, tuple[str, Callable[[Voice, Facts], Facts]]] = {
     "NOMINAL": ("", _nothing),
     "FEW_CLUSTERS": ("", _few_clusters),
     "INCOME_DEF_2013": ("", _nothing),
+    "TOO_FEW_COMPARISONS": ("", _too_few),
     "UNITS_LEFT_OUT": ("", _left_out),
 }

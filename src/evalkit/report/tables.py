@@ -21,7 +21,9 @@ def table(voice: Voice, name: str) -> Table:
     if voice.findings.simulated:
         notes = [voice.say("status.simulated_note"), *notes]
     number = voice.phrase("language.table", number=ORDER.index(name) + 1)
-    return Table(name, number, voice.say(f"table.{name}"), tuple(columns), tuple(rows), tuple(notes), cards=name == "estimators")
+    return Table(
+        name, number, voice.say(f"table.{name}"), tuple(columns), tuple(rows), tuple(notes), cards=name in ("estimators", "cohorts")
+    )
 
 
 def csv_text(made: Table, status: str = "") -> str:
@@ -42,8 +44,9 @@ def _plain(value: str | int | float | None) -> str:
 
 
 def _column(voice: Voice, name: str, *fields: str, align: str = "right") -> Column:
-    labels = tuple(voice.say(f"column.{field}") for field in fields or (name,))
-    return Column(voice.say(f"column.{name}"), "left" if align == "left" else "right", labels)
+    labels = tuple(voice.phrase(f"column.{field}") for field in fields or (name,))
+    say = voice.phrase if name == "p_value" else voice.say
+    return Column(say(f"column.{name}"), "left" if align == "left" else "right", labels)
 
 
 def _text(text: str, detail: str = "") -> Cell:
@@ -101,7 +104,7 @@ def _estimator_row(voice: Voice, row: EstimatorRow) -> Row:
     correction = voice.phrase(f"correction.{row.correction}")
     effect = row.effect
     inference = Cell(
-        voice.phrase("table.inference", cluster=cluster, clusters=voice.count(row.clusters, "cluster")),
+        voice.phrase("table.inference", cluster=cluster, clusters=f"{row.clusters:,}"),
         voice.phrase("table.inference_detail", correction=correction, reference=row.reference),
         (cluster, row.clusters, correction, row.factor, row.reference),
     )
@@ -131,7 +134,7 @@ def _published_row(voice: Voice, row: Published) -> Row:
 
 def _path(voice: Voice) -> Made:
     columns = [
-        _column(voice, "when", "event_time", align="left"),
+        _column(voice, "event_time", align="left"),
         _column(voice, "estimate"),
         _column(voice, "std_error"),
         _column(voice, "interval", "low", "high"),
@@ -140,14 +143,14 @@ def _path(voice: Voice) -> Made:
     ]
     rows = []
     for point in voice.findings.path:
-        when = voice.when(point.event_time)
+        when = numbers.fixed(point.event_time)
         if point.reference:
             when = voice.phrase("table.reference", when=when)
         spread = (None,) * 4 if point.reference else (point.low, point.high, point.band_low, point.band_high)
         rows.append(
             Row(
                 (
-                    Cell(when[:1].upper() + when[1:], values=(point.event_time,)),
+                    Cell(when, values=(point.event_time,)),
                     _effect(voice, point.estimate),
                     _effect(voice, None if point.reference else point.std_error),
                     _span(voice, spread[0], spread[1]),
@@ -160,6 +163,8 @@ def _path(voice: Voice) -> Made:
         voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
         voice.say("table.path_note", critical=numbers.fixed(voice.findings.path_critical, 2)),
     ]
+    if any(point.low is None and not point.reference for point in voice.findings.path):
+        notes.append(voice.say("table.path_alone"))
     return columns, rows, notes
 
 

@@ -41,6 +41,7 @@ class Voice:
             "unit": unit,
             "units": units,
             "units_word": units,
+            "a_unit": self.catalogue.one(unit),
             "treated": self.catalogue.say("term.treated", unit=units),
             "comparison": self.catalogue.say("term.comparison", unit=units),
             "money": self.word(findings.money),
@@ -71,6 +72,10 @@ class Voice:
     def count_units(self, number: int) -> str:
         """Return a number of units: 99 counties."""
         return self.catalogue.count(number, self.common["unit"])
+
+    def count_treated(self, number: int) -> str:
+        """Return a number of treated units."""
+        return self.catalogue.count(number, self.catalogue.say("term.treated", unit=self.common["unit"]))
 
     def count(self, number: int, noun: str) -> str:
         """Return a number of rows, clusters or years."""

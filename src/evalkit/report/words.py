@@ -55,9 +55,19 @@ class Catalogue:
 
     def count(self, number: int, noun: str) -> str:
         """Return a number of things, with the measure word or the plural."""
-        measure = "" if noun in self.say("language.no_measure").split() else self.say("language.measure")
-        noun = noun if number == 1 else self.plural(noun)
-        return self.say("language.count", count=f"{number:,}", measure=measure, noun=noun)
+        many = noun if number == 1 else self.plural(noun)
+        return self.say("language.count", count=f"{number:,}", measure=self._measure(noun), noun=many)
+
+    def one(self, noun: str) -> str:
+        """Return a single thing in words: one county."""
+        return self.say("language.a_unit", measure=self._measure(noun), noun=noun)
+
+    def _measure(self, noun: str) -> str:
+        """Return the measure word of a noun; some nouns are their own."""
+        for own in self.say("language.own_measure").split():
+            if noun.endswith(own):
+                return "" if noun == own else own
+        return self.say("language.measure")
 
     def plural(self, noun: str) -> str:
         """Return the plural of a noun, which Chinese does not have."""

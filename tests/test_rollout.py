@@ -1,0 +1,99 @@
+"""Who gets a programme and from when: nothing is assumed, nothing contradicts itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import evalkit as ek
+
+
+def panel(start: list, years=(2014, 2015, 2016), **columns) -> ek.Panel:
+    rows = pd.DataFrame({"village": np.repeat(np.arange(len(start)), len(years)), "year": np.tile(years, len(start))})
+    rows["start"] = pd.Series(start).repeat(len(years)).to_numpy()
+    return ek.Panel(rows.assign(**columns), "village", "year")
+
+
+def test_declared_codes_are_never_treated_and_counted() -> None:
+    rollout = ek.Rollout.from_first_treated(panel([2015.0, 0.0, np.nan, 9999.0, 2016.0]), "start", never=(0, np.nan, 9999))
+    np.testing.assert_array_equal(rollout.first_treated, [2015, np.inf, np.inf, np.inf, 2016])
+    assert rollout.never_codes == {"0": 1, "missing": 1, "9999": 1}
+    assert repr(rollout) == "Rollout of 'start': 2 units treated from 2015 to 2016, 3 never treated"
+
+
+def test_the_codes_may_come_in_any_container() -> None:
+    for never in ([0, -1], (0, -1), np.array([0, -1])):
+        rollout = ek.Rollout.from_first_treated(panel([2015, 0, -1]), "start", never=never)
+        np.testing.assert_array_equal(rollout.first_treated, [2015, np.inf, np.inf])
+
+
+def test_a_zero_is_a_period_where_the_panel_counts_from_there() -> None:
+    rollout = ek.Rollout.from_first_treated(panel([0, 1], years=(-1, 0, 1)), "start")
+    np.testing.assert_array_equal(rollout.first_treated, [0, 1])
+
+
+def test_the_programme_is_named_by_its_column_unless_it_is_named() -> None:
+    assert ek.Rollout.from_first_treated(panel([2015, 0]), "start", 0).programme == "start"
+    assert ek.Rollout.from_first_treated(panel([2015, 0]), "start", 0, programme="water").programme == "water"
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ([2015.0, 0.0, 0.0], r"0 \(2 units\).*never=0"),
+        ([2015.0, np.nan], r'missing \(1 units\).*never=float\("nan"\)'),
+        ([2015.0, -np.inf], r'-inf \(1 units\).*never=float\("-inf"\)'),
+        ([2015.0, -1.0, 0.0], r"-1 \(1 units\), 0 \(1 units\).*never=\(-1, 0\)"),
+        ([2015.5, 2016.0], "not whole numbers: 2015.5"),
+        (["2015", "2016"], "holds string such as '2015'.*whole numbers"),
+    ],
+)
+def test_what_is_no_period_and_not_declared_is_shown_with_what_to_type(start: list, message: str) -> None:
+    with pytest.raises(ek.RolloutError, match=message):
+        ek.Rollout.from_first_treated(panel(start), "start")
+
+
+def test_a_programme_that_nobody_got_is_said_when_effects_are_asked_for() -> None:
+    nobody = panel([0, 0, 0], date=pd.to_datetime(pd.Series([None] * 9)), y=np.arange(9.0))
+    for column, never in (("start", 0), ("date", pd.NaT)):
+        rollout = ek.Rollout.from_first_treated(nobody, column, never=never)
+        with pytest.raises(ek.DesignError, match=r"No unit is treated by '(start|date)' within 2014-2016"):
+            ek.Design(nobody, rollout, "y")
+
+
+def test_status_gives_the_first_year_with_one() -> None:
+    status = [0, 0, 1, 0, 1, 1, 0, 0, 0]
+    rollout = ek.Rollout.from_status(panel([1, 1, 1], status=status), "status")
+    np.testing.assert_array_equal(rollout.first_treated, [2016, 2015, np.inf])
+
+
+def test_status_and_first_year_say_the_same() -> None:
+    start = np.array([2015, 2016, 0, 2014])
+    years = np.array([2014, 2015, 2016])
+    status = ((start[:, None] > 0) & (years >= start[:, None])).astype(int).ravel()
+    both = panel(list(start), status=status)
+    one, other = ek.Rollout.from_status(both, "status"), ek.Rollout.from_first_treated(both, "start", never=0)
+    np.testing.assert_array_equal(one.first_treated, other.first_treated)
+
+
+def test_treatment_that_stops_is_refused_with_places_and_a_reading_of_leaving_the_register() -> None:
+    with pytest.raises(ek.RolloutError, match=r"stops in 2 places: 0 \(2015\), 1 \(2016\).*Leaving the register"):
+        ek.Rollout.from_status(panel([1, 1], status=[1, 0, 0, 1, 1, 0]), "status")
+
+
+@pytest.mark.parametrize("odd", [2, 0.5, np.nan])
+def test_a_status_that_is_neither_zero_nor_one_is_refused_with_its_place(odd: float) -> None:
+    with pytest.raises(ek.RolloutError, match=r"must be 0 or 1 in every row, but is not in 0 \(2015\)"):
+        ek.Rollout.from_status(panel([1], status=[0, odd, 1]), "status")
+
+
+def test_units_treated_after_the_last_period_are_a_notice() -> None:
+    rollout = ek.Rollout.from_first_treated(panel([2015, 2030, 0]), "start", never=0)
+    assert [(n.code, n.facts) for n in rollout.notices] == [("TREATED_AFTER_WINDOW", {"units": 1, "last_period": 2016})]
+
+
+def test_in_a_cross_section_every_row_has_its_own_first_year() -> None:
+    rows = pd.DataFrame({"year": [2014, 2015, 2014], "start": [2015, 2015, 0]})
+    rollout = ek.Rollout.from_first_treated(ek.Panel(rows, None, "year"), "start", never=0)
+    np.testing.assert_array_equal(rollout.first_treated, [2015, 2015, np.inf])

@@ -123,7 +123,7 @@ def test_cloning_every_unit_and_clustering_on_the_original_leaves_the_effect_and
 
 
 @lru_cache
-def left_out(world: World, count: int = 16) -> tuple[np.ndarray, tuple[ek.Estimate, ...]]:
+def left_out(world: World, count: int = 12) -> tuple[np.ndarray, tuple[ek.Estimate, ...]]:
     """Return the positions of some units among the rows of psi, and the estimates without each of them."""
     whole = world.estimate(rows="unit")
     units, keys = whole.rows.iloc[:, 0].to_numpy(), world.keys(world.frame)

@@ -110,6 +110,11 @@ def test_covariates_are_read_in_the_earlier_of_the_two_periods() -> None:
     later_spoiled = FRAME.assign(rain=FRAME["rain"].where(FRAME["year"] <= 2013, FRAME["village"] * 37 % 11 - FRAME["rain"]))
     one, other = (ek.GroupTime()(design(f, covariates=["rain"], comparison="never_treated")) for f in (FRAME, later_spoiled))
     assert effect(one, 2014, 2016) == pytest.approx(effect(other, 2014, 2016), rel=1e-10)
+    # Before treatment the earlier period is not the base: 2016 in 2013 is measured from 2015.
+    base_spoiled = FRAME.assign(rain=FRAME["rain"].where(FRAME["year"] != 2015, FRAME["village"] * 37 % 11 - FRAME["rain"]))
+    one, other = (ek.GroupTime()(design(f, covariates=["rain"], comparison="never_treated")) for f in (FRAME, base_spoiled))
+    assert effect(one, 2016, 2013) == pytest.approx(effect(other, 2016, 2013), rel=1e-10)
+    assert effect(one, 2016, 2017) != pytest.approx(effect(other, 2016, 2017), rel=1e-6)
 
 
 def test_a_propensity_shared_by_many_periods_is_the_one_fitted_for_each() -> None:

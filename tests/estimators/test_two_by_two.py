@@ -18,7 +18,7 @@ def design(frame: pd.DataFrame, weight: str | None = None, unit: str | None = "v
 
 
 def small() -> pd.DataFrame:
-    values = {"a": [1, 3, 8, 6], "b": [2, 2, 5, 9], "c": [0, 2, 3, 3], "d": [4, 4, 4, 6]}
+    values = {"a": [1, 3, 8, 6], "b": [2, 2, 5, 9], "c": [1, 2, 3, 3], "d": [4, 4, 4, 6]}
     frame = pd.DataFrame(values, index=pd.Index([2012, 2013, 2014, 2015], name="year")).melt(
         var_name="village", value_name="y", ignore_index=False
     )
@@ -27,22 +27,22 @@ def small() -> pd.DataFrame:
 
 
 def test_it_is_the_difference_of_differences_of_means() -> None:
-    # Changes: a 7 - 2 = 5, b 7 - 2 = 5, c 3 - 1 = 2, d 5 - 4 = 1.
+    # Changes: a 7 - 2 = 5, b 7 - 2 = 5, c 3 - 1.5, d 5 - 4.
     estimate = ek.TwoByTwo()(design(small()))
-    assert estimate.theta == pytest.approx([5 - 1.5])
+    assert estimate.theta == pytest.approx([5 - 1.25])
     assert estimate.cells.loc[0, ["kind", "cohort", "units"]].tolist() == ["overall", 2014, 2]
-    np.testing.assert_allclose(estimate.psi[:, 0], [0, 0, -1, 1])
+    np.testing.assert_allclose(estimate.psi[:, 0], [0, 0, -0.5, 0.5])
 
 
 def test_years_in_which_units_may_anticipate_are_left_out() -> None:
-    # Before is 2012 alone: a 6, b 5, c 3, d 1.
-    assert ek.TwoByTwo()(design(small(), anticipation=1)).theta == pytest.approx([5.5 - 2])
+    # Before is 2012 alone: a 6, b 5, c 2, d 1.
+    assert ek.TwoByTwo()(design(small(), anticipation=1)).theta == pytest.approx([5.5 - 1.5])
 
 
 def test_a_village_counts_as_much_as_its_weight() -> None:
     spoiled = small()
     spoiled.loc[(spoiled["village"] == "a") & (spoiled["year"] > 2013), "y"] += 4  # a gains 9, b 5, with weights 3 and 1
-    assert ek.TwoByTwo()(design(spoiled, weight="weight")).theta == pytest.approx([8 - 1.5])
+    assert ek.TwoByTwo()(design(spoiled, weight="weight")).theta == pytest.approx([8 - 1.25])
 
 
 def test_with_one_start_it_is_the_two_way_coefficient_and_its_influence() -> None:
@@ -56,7 +56,7 @@ def test_villages_seen_on_one_side_only_do_not_count() -> None:
     frame = small()
     blind = frame[~((frame["village"] == "b") & (frame["year"] > 2013))]
     estimate = ek.TwoByTwo()(design(blind, unbalanced="pairwise"))
-    assert estimate.theta == pytest.approx([5 - 1.5]) and estimate.cells["units"][0] == 1
+    assert estimate.theta == pytest.approx([5 - 1.25]) and estimate.cells["units"][0] == 1
     assert estimate.psi[1, 0] == 0
 
 

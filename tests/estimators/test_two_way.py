@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from linearmodels import PanelOLS
 from worlds import households, villages, with_gaps
 
@@ -63,8 +62,8 @@ def test_the_coefficient_is_that_of_linearmodels(frame: str, weight: str | None)
 def with_dummies(data: pd.DataFrame, columns: dict[str, Any], effects: list[pd.Series], weight: str | None = None) -> np.ndarray:
     """Return the coefficients of the named columns in a regression on all dummies."""
     X = pd.concat([pd.DataFrame(columns), *(pd.get_dummies(e, prefix=str(i)).astype(float) for i, e in enumerate(effects))], axis=1)
-    fit = sm.WLS(data["y"], X, weights=1.0 if weight is None else data[weight]).fit(method="pinv")
-    return fit.params[: len(columns)].to_numpy()
+    root = np.sqrt(np.ones(len(data)) if weight is None else data[weight].to_numpy(float))
+    return np.linalg.lstsq(X.to_numpy() * root[:, None], data["y"].to_numpy() * root)[0][: len(columns)]
 
 
 def treated(data: pd.DataFrame) -> pd.Series:

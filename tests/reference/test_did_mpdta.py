@@ -109,7 +109,16 @@ def test_the_wald_test_of_all_effects_before_treatment_is_that_of_did(name: str)
     assert round(test.p_value, 5) == pytest.approx(recorded["pretest_p"], abs=1.1e-5)  # did rounds to five digits
 
 
-@pytest.mark.parametrize("name", [name for name, case in cases().items() if "aggte" in case])
+# Aggregates are the same function of the cells whatever their method: the others are left to the whole run.
+QUICK = ("dr-", "clustered", "alpha")
+AVERAGED = [
+    pytest.param(name, marks=[] if any(word in name for word in QUICK) else pytest.mark.slow)
+    for name, case in cases().items()
+    if "aggte" in case
+]
+
+
+@pytest.mark.parametrize("name", AVERAGED)
 def test_every_aggregate_and_its_standard_error_is_that_of_did(name: str) -> None:
     case = cases()[name]
     for kind, recorded in case["aggte"].items():

@@ -43,7 +43,7 @@ EVERY_REMARK = [
     Remark(code="SECOND_REFERENCE", facts={"event_time": -6}),
     Remark(code="NEVER_CODES", facts={"codes": {"0": 30, "missing": 10}}),
     Remark(code="NOMINAL", facts={}),
-    Remark(code="FEW_CLUSTERS", facts={"clusters": 12, "treated_clusters": 5}),
+    Remark(code="FEW_CLUSTERS", facts={"clusters": 12, "treated_clusters": 5, "comparison_clusters": 6}),
     Remark(code="INCOME_DEF_2013", facts={}),
     Remark(code="TOO_FEW_COMPARISONS", facts={"units": 6, "smallest_p": 0.143, "needed": 19}),
     Remark(code="UNITS_LEFT_OUT", facts={"units": 4}),

@@ -73,8 +73,11 @@ def _how(voice: Voice) -> Iterator[Block]:
         left_out=voice.say(left_out, rows=voice.count(sample.rows_left_out, "row")),
     )
     count = voice.count_treated(sample.treated_used)
+    who = [voice.say("how.who", count=count, who=voice.compared_with())]
+    if sample.treated_from_start:
+        who.append(voice.say("how.from_start", count=voice.count_units(sample.treated_from_start)))
     items = [
-        Item(voice.say("how.who", count=count, who=voice.compared_with()), voice.say("how.who_label")),
+        Item(voice.join(who), voice.say("how.who_label")),
         Item(data, voice.say("how.data_label")),
     ]
     if growth := _growth(voice):

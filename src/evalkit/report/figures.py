@@ -61,7 +61,7 @@ class Picture(Figure):
         return svg(self, str(self.get_label()))
 
 
-def event_study(findings: Findings, lang: str, narrow: bool = False) -> Figure:
+def event_study(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     """Return the gap between treated and comparison by years since the start, with pointwise and simultaneous ranges."""
     voice = Voice(findings, lang)
     with _style():
@@ -130,7 +130,7 @@ def _event_ticks(axes: Axes, voice: Voice, narrow: bool) -> None:
     axes.set_xlim(low - 0.6, high + 0.6)
 
 
-def trends(findings: Findings, lang: str, narrow: bool = False) -> Figure:
+def trends(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     """Return mean income of both groups over time; on the log scale parallel lines are equal growth."""
     voice = Voice(findings, lang)
     with _style():
@@ -206,7 +206,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [int(tick) if tick == int(tick) else tick for tick in found[::keep]]
 
 
-def estimators(findings: Findings, lang: str, narrow: bool = False) -> Figure:
+def estimators(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     """Return every estimator's effect with its interval, the study's own filled, published figures as squares."""
     voice = Voice(findings, lang)
     scale = 100 if findings.scale == "log" else 1
@@ -279,7 +279,7 @@ def _style() -> Any:
     return mpl.rc_context(style)
 
 
-def _canvas(voice: Voice, name: str, narrow: bool, height: float) -> tuple[Figure, Axes]:
+def _canvas(voice: Voice, name: str, narrow: bool, height: float) -> tuple[Picture, Axes]:
     """Return an empty figure, marked where data are simulated; a narrow one is for telephones."""
     figure = Picture(figsize=(3.75 if narrow else 6.9, height), layout="constrained")
     figure.set_label(f"{name}-narrow" if narrow else name)

@@ -103,11 +103,11 @@ def never_code(voice: Voice, code: str) -> str:
 
 
 def _few_clusters(voice: Voice, facts: Facts) -> Facts:
-    treated = facts["treated_clusters"]
-    return {
-        "clusters": voice.count(facts["clusters"], "cluster"),
-        "treated_clusters": f"{treated:,}" if voice.lang == "en" else voice.count(treated, "cluster"),
-    }
+    def counted(name: str) -> str:
+        return f"{facts[name]:,}" if voice.lang == "en" else voice.count(facts[name], "cluster")
+
+    sides = {name: counted(name) for name in ("treated_clusters", "comparison_clusters")}
+    return {"clusters": voice.count(facts["clusters"], "cluster")} | sides
 
 
 def _too_few(voice: Voice, facts: Facts) -> Facts:

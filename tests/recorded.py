@@ -17,7 +17,8 @@ from evalkit.inference.linear import SmallSample
 
 OWN = Path(__file__).parent / "reference" / "own"
 # Data of others are read where they lie and never kept in the repository.
-THIRD_PARTY = Path(os.environ.get("EVALKIT_REFERENCE") or Path(__file__).parents[2] / "shared" / "oracles")
+SHARED = Path(os.environ.get("EVALKIT_REFERENCE") or Path(__file__).parents[2] / "shared")
+THIRD_PARTY = SHARED / "oracles"
 
 ESTIMATE = 1e-8  # relative, for estimates: both sides compute in double precision
 SPREAD = 1e-6  # relative, for standard errors
@@ -50,14 +51,6 @@ def third_party(path: str) -> Any:
     if not file.exists():  # asked for while tests are collected: the mark of `needs` skips them
         return None
     return pd.read_csv(file) if file.suffix == ".csv" else json.loads(file.read_text(encoding="utf-8"))
-
-
-def outside(path: str) -> pd.DataFrame:
-    """Return a frame beside the third-party folder; the test that asks for it is skipped when it is not there."""
-    file = THIRD_PARTY.parent / path
-    if not file.exists():
-        pytest.skip(f"{path} is not there: it lies beside the folder that EVALKIT_REFERENCE names")
-    return pd.read_csv(file)
 
 
 def close(ours: Any, theirs: Any, tolerance: float = ESTIMATE, floor: float = 1e-12) -> None:

@@ -1,12 +1,12 @@
 """The command line: what a county office types, and what it reads when something is wrong."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from evalkit import __version__
@@ -111,11 +111,11 @@ def test_a_broken_file_keeps_the_others_going(tmp_path):
     from evalkit.cli import Language, _run_all
 
     bad = tmp_path / "bad.yml"
-    shutil.copy(STUDIES / "industry.yml", bad)
-    bad.write_text(bad.read_text(encoding="utf-8").replace("outcome: income", "outcome: incme"), encoding="utf-8")
     good = tmp_path / "good.yml"
     text = (STUDIES / "industry.yml").read_text(encoding="utf-8")
-    good.write_text(text.replace("../../data/demo/counties.csv", str(shared("data", "demo", "counties.csv"))), encoding="utf-8")
-    with pytest.raises(Exception, match="1"):
+    text = text.replace("../../data/demo/counties.csv", str(shared("data", "demo", "counties.csv")))
+    good.write_text(text, encoding="utf-8")
+    bad.write_text(text.replace("outcome: income", "outcome: incme"), encoding="utf-8")
+    with pytest.raises(typer.Exit):
         _run_all([bad, good], None, Language.zh, tmp_path / "out")
     assert len(list((tmp_path / "out").rglob("report.zh.html"))) == 1

@@ -175,6 +175,6 @@ def worlds() -> list[World]:
         World("event_study_households", path, seen_once, unit=None),
         World("two_by_two", ek.TwoByTwo(), one_start),
         World("two_by_two_weights_anticipation", ek.TwoByTwo(), one_start, {"anticipation": 1}, weight="households"),
-        World("two_by_two_pairwise", ek.TwoByTwo(), with_gaps(one_start), {"unbalanced": "pairwise"}),
+        World("two_by_two_complete", ek.TwoByTwo(), with_gaps(one_start), {"unbalanced": "drop_units"}),
     ]
     return [*group_time, *aggregated, *regressions]

@@ -86,6 +86,8 @@ def _by_event_time(
             raise EstimateError(f"No cohort is seen for {balance} periods after treatment. Choose a smaller balance.")
     if first is not None:
         effect = effect & (event >= first)
+    if not (effect & (event >= 0)).any():
+        raise EstimateError(f"No event time from {first} on has an effect. Choose an earlier first.")
     labels = np.unique(event[effect])
     groups = [effect & (event == label) for label in labels]
     parts = [averages.by_share(group) for group in groups]

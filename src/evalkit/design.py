@@ -303,10 +303,10 @@ class Design:
     @cached_property
     def row_keys(self) -> pd.DataFrame:
         """The key of each psi row, with the clusters that are constant within it."""
-        unit = self.panel.unit or "row"
         if self.rows == "observation":
-            frame = pd.DataFrame({unit: self.units[self.unit_index]})
-            frame.insert(0, "observation", np.arange(len(self.y)))
+            frame = pd.DataFrame({"observation": np.arange(len(self.y))})
+            if self.panel.unit is not None:
+                frame[self.panel.unit] = self.units[self.unit_index]
             frame[self.panel.period] = self.periods[self.period_index]
             return frame.assign(**{c: self._column(c) for c in self.panel.clusters})
         if self.rows == "unit":
@@ -315,7 +315,7 @@ class Design:
 
     @cached_property
     def _unit_keys(self) -> pd.DataFrame:
-        frame = pd.DataFrame({self.panel.unit or "row": self.units})
+        frame = pd.DataFrame({self.panel.unit or "observation": self.units})
         for name in self.panel.clusters:
             codes, _ = self.codes(name)
             if (codes == codes[self.first_rows][self.unit_index]).all():

@@ -130,7 +130,7 @@ class Estimate:
 
         ``keep`` is a (k,) boolean mask used together with the labels.
         """
-        mask = np.ones(len(self.theta), dtype=bool) if keep is None else np.asarray(keep, dtype=bool)
+        mask = np.ones(len(self.theta), dtype=bool) if keep is None else np.array(keep, dtype=bool)
         for name, wanted in labels.items():
             if name not in self.cells:
                 raise EstimateError(unknown("cell label", name, list(self.cells.columns)))
@@ -167,6 +167,8 @@ class Estimate:
         """
         name = groups if isinstance(groups, str) else "group"
         labels = self.cluster(groups) if isinstance(groups, str) else pd.Series(np.asarray(groups))
+        if len(labels) != len(self.rows):
+            raise EstimateError(f"{len(self.rows):,} rows need as many labels; got {len(labels):,}.")
         codes, rows = grouped_rows(self.rows, name, labels)
         psi = sum_within(self.psi, codes, len(rows)) * (len(rows) / len(self.rows))
         return replace(self, psi=psi, rows=rows)

@@ -51,7 +51,7 @@ def headline(cells: Estimate, design: Design, scale: str = "log", last: int | No
     table = cells.cells
     after = ((table["kind"] == "group_time") & (table["event_time"] >= 0)).to_numpy()
     if last is not None:
-        after &= (table["event_time"] <= last).to_numpy()
+        after = after & (table["event_time"] <= last).to_numpy()
     treated = cells.select(after)
     income = np.exp(design.y) if scale == "log" else design.y
     means = _treated_means(treated.cells, income, design, cells)

@@ -69,7 +69,7 @@ class Rollout:
         """
         series = _as_numbers(panel, column)
         by_unit = _one_per_unit(panel, series, column)
-        codes = tuple(never) if isinstance(never, (tuple, list)) else (never,)
+        codes = tuple(never) if isinstance(never, (tuple, list, np.ndarray)) else (never,)
         declared = [np.nan if code is None or code is pd.NaT else float(code) for code in codes]
         is_never = np.zeros(len(by_unit), dtype=bool)
         counts: dict[str, int] = {}
@@ -117,7 +117,7 @@ def _as_numbers(panel: Panel, column: str) -> Array:
     series = panel.column(column)
     if pd.api.types.is_datetime64_any_dtype(series):
         years: Array = series.dt.year.to_numpy(dtype=float, na_value=np.nan)
-        if not panel.dated and np.nanmin(years) > panel.periods[-1] + 200:
+        if not panel.dated and not np.isnan(years).all() and np.nanmin(years) > panel.periods[-1] + 200:
             raise RolloutError(
                 f"{column!r} holds dates (years {np.nanmin(years):.0f}-{np.nanmax(years):.0f}) but the panel's periods are "
                 f"numbers ({panel.periods[0]}-{panel.periods[-1]}). Give both as years or both as dates."

@@ -183,7 +183,11 @@ def execute_committed() -> None:
     for path in sorted(shared("notebooks").glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         NotebookClient(
-            notebook, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(path.parent)}}
+            notebook,
+            kernel_name="python3",
+            record_timing=False,
+            extra_arguments=QUIET_KERNEL,
+            resources={"metadata": {"path": str(path.parent)}},
         ).execute()
         notebook.metadata["language_info"] = {"name": "python"}
         nbformat.write(notebook, path)

@@ -52,18 +52,19 @@ def test_with_one_start_it_is_the_two_way_coefficient_and_its_influence() -> Non
     np.testing.assert_allclose(by_hand.psi, regression.psi, atol=1e-10)
 
 
-def test_villages_seen_on_one_side_only_do_not_count() -> None:
+def test_a_village_with_a_missing_year_does_not_count() -> None:
     frame = small()
     blind = frame[~((frame["village"] == "b") & (frame["year"] > 2013))]
-    estimate = ek.TwoByTwo()(design(blind, unbalanced="pairwise"))
+    estimate = ek.TwoByTwo()(design(blind, unbalanced="drop_units"))
     assert estimate.theta == pytest.approx([5 - 1.25]) and estimate.cells["units"][0] == 1
-    assert estimate.psi[1, 0] == 0
 
 
-def test_growth_that_all_villages_share_is_no_effect_even_where_years_are_missing() -> None:
+def test_years_that_are_missing_would_make_common_growth_look_like_an_effect_so_they_are_refused() -> None:
     frame = with_gaps(villages(starts=(0, 2015)))
     steady = frame.assign(y=0.1 * (frame["year"] - 2012))
-    assert ek.TwoByTwo()(design(steady, unbalanced="pairwise")).theta == pytest.approx([0], abs=1e-10)
+    with pytest.raises(ek.DesignError, match="unbalanced='drop_units'"):
+        ek.TwoByTwo()(design(steady, unbalanced="pairwise"))
+    assert ek.TwoByTwo()(design(steady, unbalanced="drop_units")).theta == pytest.approx([0], abs=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,10 @@ class GroupTime:
 
     method: str = "dr"
     needs: ClassVar[tuple[str, ...]] = ()
-    cannot: ClassVar[dict[str, str]] = {}
+    cannot: ClassVar[dict[str, str]] = {
+        "unit constants": "where rows count as different households (repeated cross-sections, unbalanced panels declared as such), a "
+        "unit's own level does not cancel"
+    }
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -112,7 +115,7 @@ class GroupTime:
         weight = design.unit_weight / design.unit_weight.mean()
         for cohort in comparison.cohorts:
             member = weight * (design.cohort == cohort)
-            columns.add(float(member.mean()), (member - member.mean()) / len(member))
+            columns.add(float(member.mean()), (member - weight * member.mean()) / len(member))
         shares = cell_frame("cohort_share", len(sizes), cohort=list(sizes), units=list(sizes.values()))
         notices = design.notices
         if skipped:

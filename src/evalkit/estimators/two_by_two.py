@@ -51,15 +51,10 @@ class TwoByTwo:
         start = self._start(design)
         Y = design.wide(design.y)
         after, before = design.periods >= start, design.periods + design.anticipation < start
-        with np.errstate(invalid="ignore"):
-            change = _row_mean(Y[:, after]) - _row_mean(Y[:, before])
-        rows = np.flatnonzero(~np.isnan(change))
-        D = (design.cohort[rows] == start).astype(float)
-        if not D.any() or D.all():
-            raise DesignError("No unit of one of the two groups is seen both before and after.")
-        theta, psi = means(change[rows], D, design.unit_weight[rows])
-        contribution = np.zeros((len(design.units), 1))
-        contribution[rows, 0] = psi / len(rows)
+        change = Y[:, after].mean(axis=1) - Y[:, before].mean(axis=1)
+        D = (design.cohort == start).astype(float)
+        theta, psi = means(change, D, design.unit_weight)
+        contribution = psi[:, None] / len(psi)
         cells = cell_frame("overall", 1, cohort=start, units=D.sum())
         facts = Facts(design.observations)
         return Estimate(np.array([theta]), design.psi_from_units(contribution), cells, design.row_keys, facts, design.notices)
@@ -69,6 +64,11 @@ class TwoByTwo:
             raise DesignError("The two-by-two comparison takes no covariates. Use GroupTime(method='dr').")
         if design.unbalanced == "repeated_cross_section":
             raise DesignError("The two-by-two comparison follows units over time. For a repeated cross-section use GroupTime.")
+        if not design.balanced:
+            raise DesignError(
+                "Where years are missing, a unit's mean before and after rests on other years than its neighbour's, and common growth "
+                "looks like an effect. Use unbalanced='drop_units', or GroupTime, which compares year by year."
+            )
         cohorts = np.unique(design.cohort[np.isfinite(design.cohort)])
         if len(cohorts) > 1:
             raise DesignError(
@@ -80,9 +80,3 @@ class TwoByTwo:
         if start <= design.periods[0] + design.anticipation:
             raise DesignError(f"There is no clean period before {start}, so there is no before to compare with.")
         return start
-
-
-def _row_mean(Y: Array) -> Array:
-    """Return (N,) means over the periods seen, NaN where none is."""
-    seen = ~np.isnan(Y)
-    return np.asarray(np.where(seen, Y, 0).sum(axis=1) / np.where(seen.any(axis=1), seen.sum(axis=1), np.nan))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -55,6 +55,11 @@ class SmallSample:
             return facts.slopes
         free = [e for e in facts.absorbed if self.counted == "full" or not e.nested_in.intersection(clusters)]
         return facts.slopes + 1 + sum(effect.levels - 1 for effect in free)
+
+    def degrees(self, facts: Facts, clusters: Sequence[str]) -> float:
+        """Return N - K, the degrees of freedom of residuals; nobody counted for the factor still leaves them (fixest)."""
+        small = replace(self, counted="nested") if self.counted == "none" else self
+        return float(facts.observations - small.parameters(facts, clusters))
 
     def factor(self, facts: Facts, clusters: Sequence[str], groups: int) -> float:
         """Return the factor of a sandwich over G groups: (N-1)/(N-K) G/(G-1), N/(N-K) over single observations."""
@@ -175,7 +180,7 @@ def covariance(
         matrix = _positive(matrix)
     degrees = float(groups - 1)
     if OBSERVATION in clusters or small.residual_degrees:
-        degrees = float(estimate.facts.observations - small.parameters(estimate.facts, clusters))
+        degrees = small.degrees(estimate.facts, clusters)
     degrees = np.inf if reference == "z" else degrees
     return Covariance(matrix, " x ".join(clusters), groups, name, factor, reference, degrees)
 
@@ -206,7 +211,7 @@ def _iid(estimate: Estimate, name: str, small: SmallSample, reference: str) -> C
     facts = estimate.facts
     if facts.bread is None or facts.residual_sum is None:
         raise EstimateError("Equal variances ('iid') have a meaning for one regression only. Choose a cluster instead.")
-    degrees = float(facts.observations - small.parameters(facts, ()))
+    degrees = small.degrees(facts, ())
     divisor = facts.observations - 1 if small.counted == "none" else degrees
     matrix = facts.bread * (facts.residual_sum / divisor)
     degrees = np.inf if reference == "z" else degrees
@@ -239,6 +244,8 @@ class Inference:
         """Return the table of an estimate: one row a parameter."""
         from evalkit.inference.bootstrap import uniform_critical_value
 
+        if not 0 < self.level < 1:
+            raise EstimateError(f"The level is a probability between 0 and 1, not {self.level}.")
         if self.band not in ("pointwise", "uniform"):
             raise EstimateError(unknown("band", self.band, ("pointwise", "uniform")))
         spread = covariance(estimate, self.cluster, self.correction, self.reference)
@@ -250,7 +257,8 @@ class Inference:
                 raise EstimateError("A uniform band is drawn at random: say its seed, for example seed=7.")
             together = shown & (estimate.cells["kind"] != "average").to_numpy()
             matrix = spread.matrix[np.ix_(together, together)]
-            critical[together] = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.degrees)
+            if together.any():
+                critical[together] = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.degrees)
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate.theta / std_error
         table = estimate.cells.assign(

@@ -133,3 +133,26 @@ def test_a_failed_pretrend_comes_before_every_other_verdict(saved):
     findings = evaluate(study("industry", truth=None), saved(frame))
     assert findings.pretrend.failed and findings.verdict == "pretrend_failed"
     assert findings.headline.effect.low > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("县,年\n甲,2015\n".encode("gb18030"), "not UTF-8"),
+        (b"", "neither a header nor a row"),
+        (b"a,b\n1,2\n1,2,3\n", "as many commas"),
+        (b"a;b;c\n1;2;3\n", "separates columns by ';'"),
+    ],
+    ids=["another encoding", "empty", "ragged", "semicolons"],
+)
+def test_a_file_that_is_no_plain_csv_is_said_to_be_what_it_is(tmp_path, content, message):
+    path = tmp_path / "county.csv"
+    path.write_bytes(content)
+    with pytest.raises(StudyError, match=message):
+        evaluate(study("industry"), path)
+
+
+def test_a_workbook_is_asked_for_as_csv(tmp_path):
+    (tmp_path / "county.xlsx").write_bytes(b"PK")
+    with pytest.raises(StudyError, match="Save it as csv"):
+        evaluate(study("industry"), tmp_path / "county.xlsx")

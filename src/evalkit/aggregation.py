@@ -118,6 +118,7 @@ class _Averages:
         self.reference = table["reference"].to_numpy()
         share = np.flatnonzero(table["kind"] == "cohort_share")
         self.share_of = {self.cohort[i]: i for i in share}
+        self.size_of = dict(zip(self.cohort[share], table["units"].to_numpy()[share], strict=True))
         self.first_period = cells.facts.first_period if cells.facts.first_period is not None else np.inf
 
     def by_share(self, group: Array) -> Part:
@@ -148,8 +149,7 @@ class _Averages:
 
     def units(self, group: Array) -> float:
         """Treated units behind a group of cells."""
-        table = self.cells.cells[group].drop_duplicates("cohort")
-        return float(table["units"].sum())
+        return float(sum(self.size_of[cohort] for cohort in np.unique(self.cohort[group])))
 
     def estimate(self, parts: list[Part], frame: pd.DataFrame) -> Estimate:
         return self.cells.map(np.array([v for v, _ in parts]), np.array([g for _, g in parts]), frame)

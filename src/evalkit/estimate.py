@@ -220,6 +220,7 @@ def cell_frame(kind: str, count: int, **labels: object) -> pd.DataFrame:
     ``units`` is how many treated units stand behind a parameter, ``reference`` marks zeros by construction.
     """
     defaults: dict[str, object] = {"kind": kind, "name": "", "cohort": np.nan, "period": np.nan, "event_time": np.nan}
-    defaults |= {"units": np.nan, "reference": False} | labels
-    frame = pd.DataFrame({name: np.broadcast_to(np.asarray(defaults[name]), (count,)) for name in CELL_COLUMNS})
-    return frame.astype(dict.fromkeys(("cohort", "period", "event_time", "units"), float) | {"reference": bool})
+    values = defaults | {"units": np.nan, "reference": False} | labels
+    kinds = {"kind": object, "name": object, "reference": bool}
+    columns = {c: np.broadcast_to(np.asarray(values[c], kinds.get(c, float)), (count,)) for c in CELL_COLUMNS}
+    return pd.DataFrame(columns)

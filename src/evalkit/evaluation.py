@@ -113,12 +113,22 @@ def data_path(study: Study, data: str | Path | None, folder: str | Path) -> Path
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return a csv (UTF-8, also gzipped) or Parquet file as a frame."""
+    """Return a csv (UTF-8, also gzipped) or Parquet file as a frame; raises StudyError for what cannot be read as such."""
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
-    if path.suffixes[-2:] in ([".csv", ".gz"],) or path.suffix == ".csv":
-        return pd.read_csv(path, encoding="utf-8-sig")
-    raise StudyError(f"{path.name} is neither csv nor Parquet. Save it as csv (UTF-8) first.")
+    if path.suffix != ".csv" and path.suffixes[-2:] != [".csv", ".gz"]:
+        raise StudyError(f"{path.name} is neither csv nor Parquet. Save it as csv (UTF-8) first.")
+    try:
+        frame = pd.read_csv(path, encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise StudyError(f"{path.name} is not UTF-8 (byte {problem.start:,}). Save it again as csv with encoding UTF-8.") from None
+    except pd.errors.EmptyDataError:
+        raise StudyError(f"{path.name} is empty: it has neither a header nor a row.") from None
+    except pd.errors.ParserError as problem:
+        raise StudyError(f"{path.name} is not a regular csv: {problem}. Every row needs as many commas as the header.") from None
+    if len(frame.columns) == 1 and (mark := next((m for m in ";\t|，" if m in str(frame.columns[0])), None)):
+        raise StudyError(f"{path.name} separates columns by {mark!r}, not by a comma. Save it as csv with commas.")
+    return frame
 
 
 def run_id(study: Study, path: Path) -> str:

@@ -179,3 +179,10 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
 @pytest.fixture(scope="session", name="example_findings")
 def _example_findings() -> Any:
     return example_findings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what writes whole reports as slow: subsetting fonts takes seconds."""
+    for item in items:
+        if "folder" in getattr(item, "fixturenames", ()) and "report" in item.path.parts:
+            item.add_marker(pytest.mark.slow)

@@ -221,7 +221,7 @@ def test_a_first_year_that_varies_within_villages_is_refused_with_villages_and_y
     with pytest.raises(ek.RolloutError) as error:
         design(frame)
     says(error, "varies within 6 units", f"{offenders[0]} (2015, 2016)", f"{offenders[4]} (2015, 2016)", "and 1 more")
-    says(error, "take the earliest", "transform('min')", "0/1 status per period")
+    says(error, "take the first exposure", "If it switches on and off")
     assert f"{offenders[5]} (" not in str(error.value)
 
 

@@ -156,3 +156,70 @@ def test_a_workbook_is_asked_for_as_csv(tmp_path):
     (tmp_path / "county.xlsx").write_bytes(b"PK")
     with pytest.raises(StudyError, match="Save it as csv"):
         evaluate(study("industry"), tmp_path / "county.xlsx")
+
+
+def test_dates_in_the_period_column_are_years(saved, industry):
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv")
+    dated = evaluate(study("industry", truth=None), saved(frame.assign(year=frame["year"].astype(str) + "-12-31")))
+    assert dated.headline == industry.headline
+
+
+def test_a_missing_year_is_never_dropped_in_silence(saved):
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv")
+    frame["year"] = frame["year"].astype(float).mask(frame.index == 7)
+    with pytest.raises(PanelError, match="'year' is missing in 1 rows"):
+        evaluate(study("industry"), saved(frame))
+
+
+def test_rows_outside_the_window_are_counted(industry):
+    assert industry.sample.rows + industry.sample.rows_outside + industry.sample.rows_left_out == 1287
+
+
+def test_where_all_are_treated_the_last_cohort_is_the_comparison_and_not_called_never_treated(saved):
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv")
+    findings = evaluate(study("industry", truth=None), saved(frame[frame["industry_first_year"] > 0]))
+    sample = findings.sample
+    assert (sample.never_units, sample.later_units, sample.last_cohort_units) == (0, 0, 19)
+    assert sample.comparison_units == 19 and sample.treated_used == 40
+    assert "UNIVERSAL" in [remark.code for remark in findings.remarks]
+
+
+def test_units_treated_after_the_window_are_told_apart_from_the_never_treated():
+    findings = evaluate(study("industry", window=[2013, 2017], truth=None), folder=FOLDER)
+    assert (findings.sample.never_units, findings.sample.later_units) == (40, 19)
+    assert "TREATED_AFTER_WINDOW" in [remark.code for remark in findings.remarks]
+
+
+@pytest.mark.parametrize("treated", [1, 4])
+def test_with_few_treated_counties_there_is_a_number_but_no_range_no_test_and_no_verdict_of_gain(saved, treated):
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv")
+    some = frame.loc[frame["industry_first_year"] == 2016, "county_key"].unique()[:treated]
+    findings = evaluate(
+        study("industry", truth=None), saved(frame[frame["county_key"].isin(some) | (frame["industry_first_year"] == 0)])
+    )
+    assert findings.verdict == "too_few" and findings.pretrend is None
+    assert findings.headline.money.low is None and findings.headline.effect.std_error is None
+    assert all(row.effect.low is None for row in findings.estimators) and all(point.low is None for point in findings.path)
+
+
+def test_leads_that_rest_on_cohorts_of_one_county_are_neither_tested_nor_given_an_error(saved):
+    """Two counties treated alone in two late years: the leads that only they reach have no noise of their own."""
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv")
+    alone = frame.loc[frame["industry_first_year"] == 0, "county_key"].unique()[:2]
+    frame.loc[frame["county_key"] == alone[0], "industry_first_year"] = 2020
+    frame.loc[frame["county_key"] == alone[1], "industry_first_year"] = 2021
+    findings = evaluate(study("industry", truth=None), saved(frame))
+    early = [point for point in findings.path if point.event_time < -5]
+    assert early and all(point.std_error is None for point in early)
+    assert min(findings.pretrend.event_times) == -5
+
+
+def test_covariates_that_fixed_effects_absorb_are_named(industry):
+    findings = evaluate(study("industry", covariates=["distance_km"], truth=None), folder=FOLDER)
+    assert "ABSORBED_COVARIATES" in [remark.code for remark in findings.remarks]
+
+
+def test_the_same_comparison_in_money_stands_beside_the_logarithm(industry):
+    levels = evaluate(study("industry", scale="level", truth=None), folder=FOLDER)
+    assert industry.other_scale.money.estimate == pytest.approx(levels.headline.money.estimate)
+    assert levels.other_scale is None

@@ -57,13 +57,6 @@ def test_in_logs_money_is_what_each_cell_lost_without_its_effect() -> None:
     assert money + base == pytest.approx(mean.mean())
 
 
-def test_the_window_may_end_early() -> None:
-    tau = np.array([effect("a", 2, 1, True), effect("b", 3, 2, True)])
-    answer = named(design(log=True), last=0)
-    assert answer["effect"] == pytest.approx(tau.mean())
-    assert answer["money"] == pytest.approx(np.mean(np.array([140.0, 150.0]) * (1 - np.exp(-tau))))
-
-
 def test_an_unknown_scale_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(ek.EstimateError, match=r"no scale 'logs'\. Did you mean 'log'"):
         named(design(log=True), scale="logs")

@@ -17,8 +17,8 @@ SRC = Path(evalkit.__file__).parent
 MODULES = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in sorted(SRC.rglob("*.py"))}
 
 CORE = {"errors", "notices", "panel", "rollout", "estimate", "design"}
-NUMBERS = CORE | {"kernels", "estimators", "inference", "aggregation", "income_effect", "single_unit"}
-STUDIES = NUMBERS | {"places", "study", "findings", "evaluation"}
+NUMBERS = CORE | {"comparison", "kernels", "estimators", "inference", "aggregation", "income_effect", "single_unit"}
+STUDIES = NUMBERS | {"places", "study", "study_data", "findings", "evaluation"}
 EVERYTHING = {*STUDIES, "report", "simulate", "examples", "run", "check", "cli", "demo", "evalkit"}
 # Layer -> the layers it may import, besides itself. ``evalkit`` is the package itself: its version and its public names.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -30,17 +30,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "estimate": {"errors", "notices"},
     "rollout": {"errors", "notices", "panel"},
     "design": {"errors", "notices", "panel", "rollout", "estimate"},
-    "estimators": CORE | {"kernels"},
+    "comparison": {"errors", "notices", "design"},
+    "estimators": CORE | {"kernels", "comparison"},
     "inference": {"errors", "notices", "estimate", "design"},
     "aggregation": CORE,
     "income_effect": CORE | {"aggregation"},
-    "single_unit": CORE | {"estimators"},
+    "single_unit": CORE | {"comparison"},
     "examples": CORE,
     "simulate": {"errors"},
     "places": {"errors"},
     "study": {"errors", "notices", "places"},
     "findings": {"errors", "notices", "study"},
-    "evaluation": STUDIES | {"evalkit"},
+    "study_data": STUDIES | {"evalkit"},
+    "evaluation": STUDIES | {"evalkit", "study_data"},
     "report": {"errors", "study", "findings"},
     "run": EVERYTHING,
     "check": EVERYTHING,

@@ -97,3 +97,10 @@ def test_in_a_cross_section_every_row_has_its_own_first_year() -> None:
     rows = pd.DataFrame({"year": [2014, 2015, 2014], "start": [2015, 2015, 0]})
     rollout = ek.Rollout.from_first_treated(ek.Panel(rows, None, "year"), "start", never=0)
     np.testing.assert_array_equal(rollout.first_treated, [2015, 2015, np.inf])
+
+
+def test_a_never_code_within_the_panel_would_hide_a_real_start_and_is_refused() -> None:
+    frame = pd.DataFrame({"unit": [1, 1, 2, 2], "year": [2014, 2015] * 2, "start": [2015, 2015, 0, 0]})
+    panel = ek.Panel(frame, unit="unit", period="year")
+    with pytest.raises(ek.RolloutError, match="never=2015 lies within the panel's periods"):
+        ek.Rollout.from_first_treated(panel, "start", never=(0, 2015))

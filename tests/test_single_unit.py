@@ -72,3 +72,19 @@ def test_under_no_effect_the_rank_cries_wolf_at_its_nominal_rate():
         design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income")
         rejections.append(ek.one_unit(design, 2).path["p_value"].iloc[-1] <= 0.10)
     assert 0.04 < np.mean(rejections) < 0.17
+
+
+def test_a_year_in_which_the_county_is_not_seen_has_no_effect_and_no_p_value():
+    frame = ek.example_frame(units=120)
+    frame = frame[~((frame["village_id"] == 3) & (frame["year"] == 2018))]
+    panel = ek.Panel(frame, unit="village_id", period="year")
+    design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income", unbalanced="pairwise")
+    path = ek.one_unit(design, 3).path.set_index("period")
+    assert np.isnan(path.loc[2018, ["effect", "p_value", "conf_low"]].astype(float)).all()
+    seen = path.loc[[2016, 2017, 2019], "effect"]
+    assert path["effect"].iloc[-1] == pytest.approx(seen.mean()) and path["p_value"].iloc[-1] > 1 / 31
+
+
+def test_a_county_that_serves_as_comparison_has_no_effect():
+    with pytest.raises(ek.DesignError, match="serves as comparison"):
+        ek.one_unit(ek.example_design(), 1)

@@ -67,3 +67,17 @@ def test_a_list_is_no_study(tmp_path):
     (tmp_path / "a.yml").write_text("- 1\n- 2\n", encoding="utf-8")
     with pytest.raises(StudyError, match="keys and values"):
         Study.from_yaml(tmp_path / "a.yml")
+
+
+def test_a_misspelt_key_inside_an_optional_section_names_the_nearest_there(content):
+    content["income_definition"] = {"zh": "收入", "em": "income"}
+    with pytest.raises(StudyError) as problem:
+        Study.parse(content)
+    assert "missing key 'income_definition.en' (is 'em' meant?)" in str(problem.value)
+    assert "unknown key 'income_definition.em', did you mean 'en'" in str(problem.value)
+
+
+def test_a_misspelt_key_inside_a_list_names_the_nearest_there(content):
+    content["published"] = [{"wat": {"zh": "a", "en": "b"}, "estimate": 0.1}]
+    with pytest.raises(StudyError, match=r"unknown key 'published.wat', did you mean 'what'"):
+        Study.parse(content)

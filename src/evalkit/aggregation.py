@@ -50,8 +50,8 @@ def aggregate(
     if by not in BY:
         raise EstimateError(unknown("aggregation", by, (*BY, "unit")))
     require_kinds(cells, ("group_time", "cohort_share"), "An aggregation")
-    if balance is not None and by != "event_time":
-        raise EstimateError("balance= keeps the same cohorts along a path: it has a meaning with by='event_time' only.")
+    if by != "event_time" and (balance is not None or first is not None):
+        raise EstimateError("balance= and first= shape a path over event time: they have a meaning with by='event_time' only.")
     averages = _Averages(cells)
     table = cells.cells
     effect = (table["kind"] == "group_time").to_numpy()
@@ -63,13 +63,13 @@ def aggregate(
         raise EstimateError("There is no effect after treatment among these cells.")
     if by == "overall":
         part = averages.by_share(after)
-        return averages.estimate([part], cell_frame("overall", 1, units=averages.units(after)))
+        return averages.estimate([part], cell_frame("overall", 1, **averages.units(after)))
     if by == "event_time":
         return _by_event_time(averages, effect, event, cohort, period, balance, first)
     labels = np.unique((cohort if by == "cohort" else period)[after])
     groups = [after & ((cohort if by == "cohort" else period) == label) for label in labels]
     parts = [averages.plain(group) if by == "cohort" else averages.by_share(group) for group in groups]
-    frame = cell_frame(by, len(labels), **{by: labels}, units=[averages.units(group) for group in groups])
+    frame = cell_frame(by, len(labels), **{by: labels}, **averages.units(*groups))
     overall = averages.of_cohorts(parts, labels) if by == "cohort" else _mean(parts)
     return averages.estimate([*parts, overall], _with_average(frame, averages.units(after)))
 
@@ -92,14 +92,14 @@ def _by_event_time(
     groups = [effect & (event == label) for label in labels]
     parts = [averages.by_share(group) for group in groups]
     reference = [bool(averages.reference[group].all()) for group in groups]
-    frame = cell_frame("event_time", len(labels), event_time=labels, units=[averages.units(g) for g in groups], reference=reference)
+    frame = cell_frame("event_time", len(labels), event_time=labels, reference=reference, **averages.units(*groups))
     overall = _mean([part for part, label in zip(parts, labels, strict=True) if label >= 0])
     return averages.estimate([*parts, overall], _with_average(frame, averages.units(effect & (event >= 0))))
 
 
-def _with_average(frame: pd.DataFrame, units: float) -> pd.DataFrame:
+def _with_average(frame: pd.DataFrame, units: dict[str, list[float]]) -> pd.DataFrame:
     name = str(frame["kind"].iloc[0])
-    return pd.concat([frame, cell_frame("average", 1, name=name, units=units)], ignore_index=True)
+    return pd.concat([frame, cell_frame("average", 1, name=name, **units)], ignore_index=True)
 
 
 Part = tuple[float, Array]  # a value and its gradient (k,)
@@ -118,11 +118,11 @@ class _Averages:
         self.reference = table["reference"].to_numpy()
         share = np.flatnonzero(table["kind"] == "cohort_share")
         self.share_of = {self.cohort[i]: i for i in share}
-        self.size_of = dict(zip(self.cohort[share], table["units"].to_numpy()[share], strict=True))
+        self.size = table["units"].to_numpy()
         self.first_period = cells.facts.first_period if cells.facts.first_period is not None else np.inf
 
     def by_share(self, group: Array) -> Part:
-        """Share-weighted mean over cells: sum of p_g ATT / sum of p_g, eq. (3.5)."""
+        """Share-weighted mean over cells: sum of p_g ATT / sum of p_g."""
         theta = self.cells.theta
         inside = np.flatnonzero(group)
         shares = np.array([self.share_of[self.cohort[i]] for i in inside])
@@ -147,9 +147,13 @@ class _Averages:
         gradient[shares] += (values - mean) / p.sum()
         return mean, gradient
 
-    def units(self, group: Array) -> float:
-        """Treated units behind a group of cells."""
-        return float(sum(self.size_of[cohort] for cohort in np.unique(self.cohort[group])))
+    def units(self, *groups: Array) -> dict[str, list[float]]:
+        """Treated units behind groups of cells, and how many of them are in cohorts of at least two."""
+        sizes = [[self.size[group & (self.cohort == cohort)].max() for cohort in np.unique(self.cohort[group])] for group in groups]
+        return {
+            "units": [float(sum(s)) for s in sizes],
+            "noisy_units": [float(sum(size for size in s if size > 1)) for s in sizes],
+        }
 
     def estimate(self, parts: list[Part], frame: pd.DataFrame) -> Estimate:
         return self.cells.map(np.array([v for v, _ in parts]), np.array([g for _, g in parts]), frame)

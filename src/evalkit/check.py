@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from evalkit.comparison import Comparison
 from evalkit.errors import StudyError, nearest
-from evalkit.estimators.group_time import Comparison
-from evalkit.evaluation import data_path, designed, read
+from evalkit.evaluation import evaluate
 from evalkit.study import Study
+from evalkit.study_data import data_path, designed, read
 
 
 def describe_study(path: Path, data: Path | None) -> list[str]:
@@ -19,6 +20,7 @@ def describe_study(path: Path, data: Path | None) -> list[str]:
     frame = read(data_path(study, data, path.parent))
     design, notices = designed(study, frame)
     comparison = Comparison.of(design)
+    evaluate(study, data, path.parent)  # everything but the report, so that what passes here also runs
     cohorts = ", ".join(f"{g} ({int((comparison.cohort == g).sum())})" for g in comparison.cohorts)
     lines = [
         f"study      {study.name}: {study.title.zh} | {study.title.en}",

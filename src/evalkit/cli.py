@@ -68,7 +68,7 @@ def check(
     path: Annotated[Path, typer.Argument(help="研究文件或数据文件 | A study (YAML) or a data file.")],
     data: Annotated[Path | None, typer.Option("--data", help="数据文件 | The data file of the study.")] = None,
 ) -> None:
-    """检查研究文件或数据，不做估计 | Check a study or a data file without estimating anything."""
+    """检查研究文件或数据，不写任何文件 | Check a study or a data file; nothing is written."""
     from evalkit.check import describe_data, describe_study
     from evalkit.errors import EvalkitError
 
@@ -98,7 +98,7 @@ def _run_all(studies: list[Path], data: Path | None, lang: Language, out: Path) 
             try:
                 finished.append(run_study(study, data, lang.value, out))
                 console.print(f"✓ {study.stem}  {finished[-1].seconds:.0f} s", highlight=False)
-            except EvalkitError as problem:
+            except (EvalkitError, OSError) as problem:
                 failed.append(study.stem)
                 console.print(f"✗ {study.stem}: {type(problem).__name__}: {problem}", style="red", highlight=False, markup=False)
             progress.advance(task)

@@ -112,9 +112,9 @@ class Design:
                 raise DesignError(unknown(f"choice of {name}", str(value), [str(a) for a in allowed]))
         if self.anticipation < 0 or int(self.anticipation) != self.anticipation:
             raise DesignError(f"anticipation counts periods before treatment: 0, 1, 2, ..., not {self.anticipation}.")
-        if len(self.rollout.first_treated) != len(self.panel.units):
+        if not np.array_equal(self.rollout.units, self.panel.units):
             raise DesignError(
-                f"The roll-out covers {len(self.rollout.first_treated):,} units, the panel {len(self.panel.units):,}. "
+                f"The roll-out was made for other units ({len(self.rollout.units):,}) than the panel's ({len(self.panel.units):,}). "
                 "Make the roll-out from this very panel."
             )
 
@@ -230,7 +230,7 @@ class Design:
             facts: dict[str, object] = {
                 "units": int(early.sum()),
                 "treated_units": int(treated.sum()),
-                "first_period": int(self.periods[0]),
+                "first_period": int(self.periods[0]) + self.anticipation,
             }
             notices.append(Notice("TREATED_FROM_START", facts))
         sizes = np.unique(self.cohort[treated & ~early], return_counts=True)

@@ -211,16 +211,17 @@ def require_kinds(estimate: Estimate, kinds: Sequence[str], purpose: str) -> Non
         raise EstimateError(f"{purpose} needs {first_five(missing)} parameters; this estimate has {first_five(sorted(found))}.")
 
 
-CELL_COLUMNS = ("kind", "name", "cohort", "period", "event_time", "units", "reference")
+CELL_COLUMNS = ("kind", "name", "cohort", "period", "event_time", "units", "noisy_units", "reference")
 
 
 def cell_frame(kind: str, count: int, **labels: object) -> pd.DataFrame:
     """Return a cells frame of one kind; labels are scalars or (k,) values, what is not said does not apply.
 
-    ``units`` is how many treated units stand behind a parameter, ``reference`` marks zeros by construction.
+    ``units`` is how many treated units stand behind a parameter, ``noisy_units`` how many of them are in cohorts of at least two,
+    whose own noise can be learned (the same as units unless said), ``reference`` marks zeros by construction.
     """
     defaults: dict[str, object] = {"kind": kind, "name": "", "cohort": np.nan, "period": np.nan, "event_time": np.nan}
-    values = defaults | {"units": np.nan, "reference": False} | labels
+    values = defaults | {"units": np.nan, "noisy_units": labels.get("units", np.nan), "reference": False} | labels
     kinds = {"kind": object, "name": object, "reference": bool}
     columns = {c: np.broadcast_to(np.asarray(values[c], kinds.get(c, float)), (count,)) for c in CELL_COLUMNS}
     return pd.DataFrame(columns)

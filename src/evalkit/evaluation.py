@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +13,11 @@ import pandas as pd
 
 import evalkit
 from evalkit.aggregation import aggregate
+from evalkit.comparison import Comparison
 from evalkit.design import Design
-from evalkit.errors import PanelError, StudyError, first_five, nearest, unknown
+from evalkit.errors import DesignError, StudyError, unknown
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime, TwoWay
-from evalkit.estimators.group_time import Comparison
 from evalkit.findings import (
     Cohort,
     EstimatorRow,
@@ -35,14 +35,16 @@ from evalkit.findings import (
 from evalkit.income_effect import headline
 from evalkit.inference.linear import Inference, has_own_noise, wald
 from evalkit.notices import Notice
-from evalkit.panel import Panel
-from evalkit.rollout import Rollout
 from evalkit.study import Study
+from evalkit.study_data import data_path, designed, read, run_id, says_simulated
 
 Array = np.ndarray[Any, Any]
 
 PRETREND_LEVEL = 0.10
 FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow
+TOO_FEW_CLUSTERS = 5  # fewer, and it misses a true zero so often that none is shown
+
+Show = Callable[[Estimate], pd.DataFrame]
 
 
 def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = ".") -> Findings:
@@ -64,11 +66,15 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
     path = data_path(study, data, folder)
     frame = read(path)
     design, notices = designed(study, frame)
-    cells = GroupTime(study.method)(design)
-    inference = Inference(cluster=study.cluster or study.unit, level=study.level)
-    top = _headline(study, design, cells, inference)
-    path_points, critical, pretrend = _path(study, cells, inference)
     comparison = Comparison.of(design)
+    cells = GroupTime(study.method)(design)
+    sample = _sample(study, design, comparison, cells, frame)
+    too_few = min(sample.treated_clusters, sample.comparison_clusters) < TOO_FEW_CLUSTERS
+    show = _shown(study, too_few)
+    top = _headline(study.scale, design, cells, show)
+    path_points, critical = _path(study, cells, show, too_few)
+    pretrend = None if too_few else _pretrend(study, cells, sample)
+    rows, refused = _estimators(study, design, cells, show)
     return Findings(
         run_id=run_id(study, path),
         version=evalkit.__version__,
@@ -76,17 +82,18 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
         source=study.source.name,
         source_url=study.source.url,
         licence=study.source.licence,
-        simulated=study.source.simulated,
+        simulated=study.source.simulated or says_simulated(frame),
         headline=top,
-        verdict=_verdict(study, top, pretrend),
+        other_scale=_in_levels(study, design, show),
+        verdict="too_few" if too_few else _verdict(study, top, pretrend),
         path=path_points,
         path_critical=critical,
-        estimators=_estimators(study, design, cells, inference),
-        cohorts=_cohorts(design, comparison, cells, inference),
+        estimators=rows,
+        cohorts=_cohorts(design, comparison, cells, show),
         trends=_trends(study, design, comparison),
         pretrend=pretrend,
-        sample=_sample(study, design, comparison, frame),
-        remarks=_remarks(study, design, comparison, cells, notices),
+        sample=sample,
+        remarks=_remarks(study, design, sample, (*notices, *cells.notices, *refused)),
         truth=_truth(study, path, top),
         covariates=list(study.covariates),
         published=list(study.published),
@@ -98,113 +105,6 @@ _COPIED = (
     "title", "programme", "unit_word", "outcome_word", "money", "prices", "income_definition", "scale", "window",
     "comparison", "anticipation", "base", "method", "weight", "level", "seed", "smallest_meaningful_percent",
 )  # fmt: skip
-
-
-def data_path(study: Study, data: str | Path | None, folder: str | Path) -> Path:
-    """Return the data file of a study, or say how to give it."""
-    if data is None and study.data is None:
-        where = f" Its source is {study.source.url}." if study.source.url else ""
-        raise StudyError(f"The study {study.name!r} ships no data.{where} Give the file: --data PATH.")
-    path = Path(data) if data is not None else Path(folder) / str(study.data)
-    if not path.is_file():
-        near = nearest(path.name, [p.name for p in path.parent.glob("*")]) if path.parent.is_dir() else []
-        raise StudyError(f"There is no data file {path}." + (f" Nearest there: {', '.join(near)}." if near else ""))
-    return path
-
-
-def read(path: Path) -> pd.DataFrame:
-    """Return a csv (UTF-8, also gzipped) or Parquet file as a frame; raises StudyError for what cannot be read as such."""
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    if path.suffix != ".csv" and path.suffixes[-2:] != [".csv", ".gz"]:
-        raise StudyError(f"{path.name} is neither csv nor Parquet. Save it as csv (UTF-8) first.")
-    try:
-        frame = pd.read_csv(path, encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise StudyError(f"{path.name} is not UTF-8 (byte {problem.start:,}). Save it again as csv with encoding UTF-8.") from None
-    except pd.errors.EmptyDataError:
-        raise StudyError(f"{path.name} is empty: it has neither a header nor a row.") from None
-    except pd.errors.ParserError as problem:
-        raise StudyError(f"{path.name} is not a regular csv: {problem}. Every row needs as many commas as the header.") from None
-    if len(frame.columns) == 1 and (mark := next((m for m in ";\t|，" if m in str(frame.columns[0])), None)):
-        raise StudyError(f"{path.name} separates columns by {mark!r}, not by a comma. Save it as csv with commas.")
-    return frame
-
-
-def run_id(study: Study, path: Path) -> str:
-    """Return the study's name and the hash of data, parameters and package version."""
-    digest = hashlib.sha256()
-    digest.update(hashlib.sha256(path.read_bytes()).digest())
-    digest.update(json.dumps(study.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode())
-    digest.update(evalkit.__version__.encode())
-    return f"{study.name}-{digest.hexdigest()[:10]}"
-
-
-def designed(study: Study, frame: pd.DataFrame) -> tuple[Design, tuple[Notice, ...]]:
-    """Return the design of a study on its data."""
-    names = [study.unit, study.period, study.outcome, *study.covariates, study.weight, study.cluster]
-    for name in (n for n in (*names, study.treatment.first_year, study.treatment.group) if n is not None):
-        if name not in frame.columns:
-            raise StudyError(unknown("column", name, [str(c) for c in frame.columns]))
-    frame = _in_window(study, frame)
-    frame = frame.assign(**{_TREATED: _first_treated(study, frame)})
-    clusters = [study.cluster] if study.cluster and study.cluster != study.unit else []
-    panel = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
-    outcome = study.outcome
-    if study.scale == "log":
-        panel, outcome = _logged(panel, study), f"log {study.outcome}"
-    rollout = Rollout.from_first_treated(panel, _TREATED, never=_never(study), programme=study.programme.en)
-    design = Design(
-        panel, rollout, outcome, covariates=study.covariates, comparison=study.comparison, anticipation=study.anticipation,
-        base=study.base, unbalanced=study.unbalanced,
-    )  # fmt: skip
-    never = {code: count for code, count in rollout.never_codes.items() if count}
-    return design, (Notice("NEVER_CODES", {"codes": never}),) if never and study.treatment.group is None else ()
-
-
-_TREATED = "first treated period"
-
-
-def _in_window(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    first, last = study.window
-    period = frame[study.period]
-    inside = frame[(period >= first) & (period <= last)]
-    if inside.empty:
-        raise PanelError(
-            f"The window {first}-{last} leaves no row: {study.period!r} runs from {period.min()} to {period.max()}. Change window: in the study."
-        )
-    return inside
-
-
-def _first_treated(study: Study, frame: pd.DataFrame) -> pd.Series:
-    treatment = study.treatment
-    if treatment.first_year is not None:
-        return frame[treatment.first_year]
-    group = frame[treatment.group]
-    if not group.isin([0, 1]).all():
-        odd = group[~group.isin([0, 1])].unique()
-        raise StudyError(f"treatment.group {treatment.group!r} must be 0 or 1 in every row; it also holds {first_five(odd)}.")
-    return group.map({0: 0, 1: treatment.since})
-
-
-def _never(study: Study) -> tuple[float, ...]:
-    if study.treatment.group is not None:
-        return (0.0,)
-    special = {"missing": float("nan"), "inf": float("inf")}
-    return tuple(special[code] if isinstance(code, str) else float(code) for code in study.treatment.never)
-
-
-def _logged(panel: Panel, study: Study) -> Panel:
-    """Return the panel with the log of the outcome; zero or negative income has none and is an error."""
-    income = panel.numbers(study.outcome)
-    if (bad := income <= 0).any():
-        rows = np.flatnonzero(bad)
-        raise PanelError(
-            f"{study.outcome!r} is zero or negative in {len(rows):,} rows: {first_five(panel.places(rows))}. It has no logarithm. "
-            "Mend the values, or set scale: level in the study."
-        )
-    frame = panel.frame.assign(**{f"log {study.outcome}": np.log(panel.frame[study.outcome].astype(float))})
-    return Panel(frame, unit=panel.unit, period=panel.period, clusters=panel.clusters, weight=panel.weight)
 
 
 def _number(value: object) -> float | None:
@@ -222,15 +122,34 @@ def _interval(row: pd.Series) -> Interval:
     )
 
 
-def _headline(study: Study, design: Design, cells: Estimate, inference: Inference) -> Headline:
-    rows = {row["name"]: _interval(row) for _, row in inference(headline(cells, design, study.scale)).iterrows()}
+def _shown(study: Study, too_few: bool, **choices: Any) -> Show:
+    """Return how estimates are tabulated in this study; with too few clusters nothing that rests on a standard error is."""
+    inference = Inference(cluster=study.cluster or study.unit, level=study.level, **choices)
+
+    def table(estimate: Estimate) -> pd.DataFrame:
+        made = inference(estimate)
+        blank = dict.fromkeys(("std_error", "statistic", "p_value", "conf_low", "conf_high"), np.nan)
+        return made.assign(**blank) if too_few else made
+
+    return table
+
+
+def _headline(scale: str, design: Design, cells: Estimate, show: Show) -> Headline:
+    rows = {row["name"]: _interval(row) for _, row in show(headline(cells, design, scale)).iterrows()}
     return Headline(**{name: rows[name] for name in ("effect", "money", "percent", "base")})
 
 
-def _path(study: Study, cells: Estimate, inference: Inference) -> tuple[list[PathPoint], float, Pretrend | None]:
+def _in_levels(study: Study, design: Design, show: Show) -> Headline | None:
+    """Return the headline of the same comparison on income instead of its logarithm, which assumes equal growth in money."""
+    if study.scale != "log":
+        return None
+    levels = replace(design, outcome=study.outcome)
+    return _headline("level", levels, GroupTime(study.method)(levels), show)
+
+
+def _path(study: Study, cells: Estimate, show: Show, too_few: bool) -> tuple[list[PathPoint], float]:
     path = aggregate(cells, "event_time").select(kind="event_time")
-    table = inference(path)
-    band = Inference(inference.cluster, level=study.level, band="uniform", seed=study.seed)(path)
+    band = _shown(study, too_few, band="uniform", seed=study.seed)(path)
     points = [
         PathPoint(
             event_time=int(row["event_time"]),
@@ -243,19 +162,24 @@ def _path(study: Study, cells: Estimate, inference: Inference) -> tuple[list[Pat
             units=int(row["units"]),
             reference=bool(row["reference"]),
         )
-        for (_, row), (_, wide) in zip(table.iterrows(), band.iterrows(), strict=True)
+        for (_, row), (_, wide) in zip(show(path).iterrows(), band.iterrows(), strict=True)
     ]
-    return points, float(band["critical"].max()), _pretrend(study, path, inference)
+    return points, float(band["critical"].max())
 
 
-def _pretrend(study: Study, path: Estimate, inference: Inference) -> Pretrend | None:
+def _pretrend(study: Study, cells: Estimate, sample: Sample) -> Pretrend | None:
+    """Return the joint test of the leads that rest on enough units, with the degrees of freedom of the smaller side."""
+    path = aggregate(cells, "event_time").select(kind="event_time")
     event = path.cells["event_time"].to_numpy()
-    # A lead that rests on one unit has no standard error: it can be neither tested nor quoted.
-    before = (event < -study.anticipation) & has_own_noise(path)
+    # A lead that rests on a handful of units has no standard error to trust: it can be neither tested nor quoted.
+    enough = path.cells["noisy_units"].to_numpy() >= TOO_FEW_CLUSTERS
+    before = (event < -study.anticipation) & has_own_noise(path) & enough
     if not before.any():
         return None
-    leads = path.select(before)
-    test = wald(leads, inference.cluster)
+    degrees = min(sample.treated_clusters, sample.comparison_clusters) - 1
+    nearest = np.sort(event[before])[-max(1, degrees // 2) :]  # more leads than half the degrees of freedom cannot be told apart
+    leads = path.select(before & np.isin(event, nearest))
+    test = wald(leads, study.cluster or study.unit, degrees=degrees)
     times, theta = leads.cells["event_time"].to_numpy(), leads.theta
     largest = int(np.abs(theta).argmax())
     return Pretrend(
@@ -285,21 +209,29 @@ def _verdict(study: Study, top: Headline, pretrend: Pretrend | None) -> Verdict:
     return "loss" if high < 0 else "unclear"
 
 
-def _estimators(study: Study, design: Design, cells: Estimate, inference: Inference) -> list[EstimatorRow]:
-    """Return the static two-way coefficient and the group-time averages under each comparison that exists."""
-    rows = [_estimator_row(TwoWay()(design), inference, "two_way", "static", "all")]
+def _estimators(study: Study, design: Design, cells: Estimate, show: Show) -> tuple[list[EstimatorRow], tuple[Notice, ...]]:
+    """Return the static two-way coefficient and the group-time averages under each comparison that exists, with remarks."""
+    rows: list[EstimatorRow] = []
+    notices: tuple[Notice, ...] = ()
+    try:
+        two_way = TwoWay()(design)
+    except DesignError:
+        notices = (Notice("TWO_WAY_NOT_ESTIMATED"),)  # a side row: the study goes on without it
+    else:
+        rows.append(_estimator_row(two_way, show, "two_way", "static", "all"))
+        notices = tuple(notice for notice in two_way.notices if notice not in design.notices)
     for choice in (study.comparison, *(c for c in ("not_yet_treated", "never_treated") if c != study.comparison)):
         own = choice == study.comparison
         if not own and not np.isinf(design.cohort).any():
             continue
-        estimate = cells if own else GroupTime(study.method)(_with_comparison(design, choice))
+        estimate = cells if own else GroupTime(study.method)(replace(design, comparison=choice))
         overall, dynamic = aggregate(estimate, "overall"), aggregate(estimate, "event_time").select(kind="average")
         for average, part in (("overall", overall), ("dynamic", dynamic)):
-            row = _estimator_row(part, inference, "group_time", average, choice, headline=own and average == "overall")
+            row = _estimator_row(part, show, "group_time", average, choice, headline=own and average == "overall")
             # With one cohort the averages coincide, with nobody treated later the comparisons do: one line says it.
-            if not any(_same(row.effect, other.effect) for other in rows[1:]):
+            if not any(_same(row.effect, other.effect) for other in rows if other.estimator == "group_time"):
                 rows.append(row)
-    return rows
+    return rows, notices
 
 
 def _same(one: Interval, other: Interval) -> bool:
@@ -307,17 +239,10 @@ def _same(one: Interval, other: Interval) -> bool:
     return all(np.isclose(a, b, rtol=1e-9, atol=0) for a, b in pairs)
 
 
-def _with_comparison(design: Design, comparison: str) -> Design:
-    return Design(
-        design.panel, design.rollout, design.outcome, covariates=design.covariates, comparison=comparison,
-        anticipation=design.anticipation, base=design.base, unbalanced=design.unbalanced,
-    )  # fmt: skip
-
-
 def _estimator_row(
-    estimate: Estimate, inference: Inference, name: str, average: str, comparison: str, headline: bool = False
+    estimate: Estimate, show: Show, name: str, average: str, comparison: str, headline: bool = False
 ) -> EstimatorRow:
-    row = inference(estimate).iloc[0]
+    row = show(estimate).iloc[0]
     return EstimatorRow(
         estimator=name,
         average=average,
@@ -332,8 +257,8 @@ def _estimator_row(
     )
 
 
-def _cohorts(design: Design, comparison: Comparison, cells: Estimate, inference: Inference) -> list[Cohort]:
-    table = {row["cohort"]: _interval(row) for _, row in inference(aggregate(cells, "cohort")).iterrows()}
+def _cohorts(design: Design, comparison: Comparison, cells: Estimate, show: Show) -> list[Cohort]:
+    table = {row["cohort"]: _interval(row) for _, row in show(aggregate(cells, "cohort")).iterrows()}
     first = design.rollout.first_treated
     years, counts = np.unique(first[np.isfinite(first) & np.isin(design.panel.units, design.units)], return_counts=True)
     return [
@@ -359,46 +284,67 @@ def _trends(study: Study, design: Design, comparison: Comparison) -> list[TrendP
     for group, member in _groups(comparison).items():
         for j, period in enumerate(design.periods):
             rows = member[design.unit_index] & (design.period_index == j)
-            if rows.any():
+            if rows.any() and period in comparison.periods:
                 mean = float(np.average(income[rows], weights=weight[rows]))
                 points.append(TrendPoint(group=group, period=int(period), mean=mean, units=int(rows.sum())))
     return points
 
 
-def _sample(study: Study, design: Design, comparison: Comparison, frame: pd.DataFrame) -> Sample:
-    treated = np.isfinite(design.cohort)
-    from_start = treated & (design.cohort <= design.periods[0] + design.anticipation)
+def _sample(study: Study, design: Design, comparison: Comparison, cells: Estimate, frame: pd.DataFrame) -> Sample:
     groups = _groups(comparison)
+    if not design.balanced and design.unbalanced == "pairwise":
+        groups["treated"] &= _seen_before_and_after(design, comparison)
+    used = (groups["treated"] | groups["comparison"])[design.unit_index] & np.isin(
+        design.periods[design.period_index], comparison.periods
+    )
     cluster = study.cluster or study.unit
-    first, last = study.window
-    in_window = int(frame[study.period].between(first, last).sum())
+    codes, clusters = design.codes(cluster)
+    sides = {group: len(np.unique(codes[member[design.unit_index]])) for group, member in groups.items()}
+    first = design.rollout.first_treated[np.isin(design.panel.units, design.units)]
+    treated = np.isfinite(design.cohort)
     return Sample(
         rows=design.observations,
         units=len(design.units),
         periods=[int(p) for p in design.periods],
         treated_units=int(treated.sum()),
         treated_used=int(groups["treated"].sum()),
-        treated_from_start=int(from_start.sum()),
+        treated_from_start=int((treated & (design.cohort <= design.periods[0] + design.anticipation)).sum()),
         comparison_units=int(groups["comparison"].sum()),
+        never_units=int(np.isinf(first).sum()),
+        later_units=int((np.isfinite(first) & ~treated).sum()),
+        last_cohort_units=int((groups["comparison"] & treated).sum()),
         cluster=cluster,
-        clusters=design.codes(cluster)[1],
-        rows_left_out=in_window - design.observations,
+        clusters=clusters,
+        rows_used=int(used.sum()),
+        clusters_used=len(np.unique(codes[used])),
+        treated_clusters=sides["treated"],
+        comparison_clusters=sides["comparison"],
+        rows_left_out=len(design.panel.unit_index) - design.observations,
+        rows_outside=len(frame) - len(design.panel.unit_index),
         never_codes=design.rollout.never_codes,
     )
 
 
-def _remarks(study: Study, design: Design, comparison: Comparison, cells: Estimate, notices: Iterable[Notice]) -> list[Remark]:
-    found = [*notices, *cells.notices]
+def _seen_before_and_after(design: Design, comparison: Comparison) -> Array:
+    """Return (N,) whether a unit is seen in its cohort's last clean period and at some time after the start."""
+    seen = ~np.isnan(design.wide(design.y))
+    base = np.full(len(design.units), -1)
+    for cohort in comparison.cohorts:
+        clean = max(p for p in comparison.periods if p + design.anticipation < cohort)
+        base[comparison.cohort == cohort] = list(design.periods).index(clean)
+    after = (seen & (design.periods[None, :] >= comparison.cohort[:, None])).any(axis=1)
+    return np.asarray(after & seen[np.arange(len(base)), base])
+
+
+def _remarks(study: Study, design: Design, sample: Sample, notices: Iterable[Notice]) -> list[Remark]:
+    found = list(notices)
     if study.nominal:
         found.append(Notice("NOMINAL"))
-    first, last = study.window
-    if first < 2013 <= last:
+    if sample.periods[0] < 2013 <= sample.periods[-1]:
         found.append(Notice("INCOME_DEF_2013"))
-    codes, clusters = design.codes(study.cluster or study.unit)
-    sides = {group: len(np.unique(codes[member[design.unit_index]])) for group, member in _groups(comparison).items()}
-    if min(sides.values()) < FEW_CLUSTERS:
-        facts = {"clusters": clusters, "treated_clusters": sides["treated"], "comparison_clusters": sides["comparison"]}
-        found.append(Notice("FEW_CLUSTERS", facts))
+    if min(sample.treated_clusters, sample.comparison_clusters) < FEW_CLUSTERS:
+        names = ("clusters", "treated_clusters", "comparison_clusters")
+        found.append(Notice("FEW_CLUSTERS", {name: getattr(sample, name) for name in names}))
     if left := len(design.panel.units) - len(design.units):
         found.append(Notice("UNITS_LEFT_OUT", {"units": left}))
     return [Remark(code=notice.code, facts=dict(notice.facts)) for notice in found]
@@ -410,7 +356,12 @@ def _truth(study: Study, path: Path, top: Headline) -> Truth | None:
         return None
     if not study.source.simulated:
         raise StudyError("truth: belongs to simulated data only. Remove it, or set source.simulated: true.")
-    known = json.loads((path.parent / "truth.json").read_text(encoding="utf-8"))
+    file = path.parent / "truth.json"
+    if not file.is_file():
+        raise StudyError(
+            f"truth: {study.truth} asks for {file.name} beside the data, and there is none. Real data have no known truth: remove truth:."
+        )
+    known = json.loads(file.read_text(encoding="utf-8"))
     for key in study.truth.split("."):
         if not isinstance(known, dict) or key not in known:
             raise StudyError(unknown("planted effect", key, list(known) if isinstance(known, dict) else []))

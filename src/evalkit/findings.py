@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from evalkit.study import Published, Words
 
-Verdict = Literal["gain", "loss", "small_change", "unclear", "pretrend_failed"]
+Verdict = Literal["gain", "loss", "small_change", "unclear", "pretrend_failed", "too_few"]
 
 
 class Frozen(BaseModel):
@@ -105,7 +105,13 @@ class Pretrend(Frozen):
 
 
 class Sample(Frozen):
-    """Who is in the study. units = treated_used + treated_from_start + comparison (+ treated but not estimated)."""
+    """Who is in the study.
+
+    Units are treated_used (with an effect), treated_from_start (no period before), never_units, later_units (treated after the
+    window) and last_cohort_units (where all are treated, the last serve as comparison until they start). The comparison
+    is the last three. ``rows_used`` and ``clusters_used`` stand behind the headline; ``rows`` and ``clusters`` are all that
+    were read in the window, which two-way effects use; ``rows_outside`` lie outside the window.
+    """
 
     rows: int
     units: int
@@ -114,9 +120,17 @@ class Sample(Frozen):
     treated_used: int
     treated_from_start: int
     comparison_units: int
+    never_units: int
+    later_units: int
+    last_cohort_units: int
     cluster: str
     clusters: int
+    rows_used: int
+    clusters_used: int
+    treated_clusters: int
+    comparison_clusters: int
     rows_left_out: int
+    rows_outside: int
     never_codes: dict[str, int]
 
 
@@ -138,6 +152,9 @@ class Findings(Frozen):
     """Everything a report says, without a sentence.
 
     Effects are in the outcome's unit: log points on the log scale (0.05 is about 5 per cent), money on the level scale.
+    ``other_scale`` is the headline of the same study on the level scale, as a check of the log scale; absent where the
+    study itself is on the level scale. The verdict ``too_few`` (too few treated or comparison clusters for an interval) comes
+    before all others: no range, no p-value, no pre-trend test.
     """
 
     run_id: str
@@ -152,7 +169,7 @@ class Findings(Frozen):
     income_definition: Words | None
     source: Words
     source_url: str | None
-    licence: str | None
+    licence: Words | None
     simulated: bool
     scale: Literal["log", "level"]
     window: tuple[int, int]
@@ -167,6 +184,7 @@ class Findings(Frozen):
     smallest_meaningful_percent: float
     verdict: Verdict
     headline: Headline
+    other_scale: Headline | None
     path: list[PathPoint]
     path_critical: float
     estimators: list[EstimatorRow]

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 SCALES = ("log", "level")
 
 
-def headline(cells: Estimate, design: Design, scale: str = "log", last: int | None = None) -> Estimate:
+def headline(cells: Estimate, design: Design, scale: str = "log") -> Estimate:
     """Return the headline of group-time effects: four parameters with their joint influence.
 
     Parameters
@@ -42,17 +42,21 @@ def headline(cells: Estimate, design: Design, scale: str = "log", last: int | No
     Notes
     -----
     Cells are weighted by estimated cohort shares. Mean incomes are estimated too: they join as parameters with their own
-    influence, and the delta method does the rest.
+    influence, and the delta method does the rest. On the log scale the money assumes that within a cell the programme
+    changes all incomes by the same per cent: where it raises some and lowers others, mean(y) (1 - exp(-tau)) is not the mean
+    gain. On unbalanced data mean(y) is over all rows of the cell.
     """
     if scale not in SCALES:
         raise EstimateError(unknown("scale", scale, SCALES))
     require_kinds(cells, ("group_time", "cohort_share"), "The headline")
-    overall = aggregate(cells, "overall", last=last)
+    overall = aggregate(cells, "overall")
     table = cells.cells
     after = ((table["kind"] == "group_time") & (table["event_time"] >= 0)).to_numpy()
-    if last is not None:
-        after = after & (table["event_time"] <= last).to_numpy()
     treated = cells.select(after)
+    if scale == "log" and np.abs(design.y).max() > 50:
+        raise EstimateError(
+            f"The outcome {design.outcome!r} reaches {np.abs(design.y).max():,.0f}: that is no logarithm. Say scale='level'."
+        )
     income = np.exp(design.y) if scale == "log" else design.y
     means = _treated_means(treated.cells, income, design, cells)
     shares = cells.select(kind="cohort_share")
@@ -67,9 +71,19 @@ def headline(cells: Estimate, design: Design, scale: str = "log", last: int | No
         gain, base = weight @ (mean - without), weight @ without
         return np.array([gain, base, 100 * gain / base])
 
-    names = cell_frame("headline", 3, name=["money", "base", "percent"], units=overall.cells["units"][0])
+    names = cell_frame(
+        "headline",
+        3,
+        name=["money", "base", "percent"],
+        units=overall.cells["units"][0],
+        noisy_units=overall.cells["noisy_units"][0],
+    )
     joint = treated.join(means).join(shares)
-    effect = overall.map(overall.theta, np.eye(1), cell_frame("headline", 1, name="effect", units=overall.cells["units"][0]))
+    effect = overall.map(
+        overall.theta,
+        np.eye(1),
+        cell_frame("headline", 1, name="effect", units=overall.cells["units"][0], noisy_units=overall.cells["noisy_units"][0]),
+    )
     return effect.join(joint.apply(money, names))
 
 

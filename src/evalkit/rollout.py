@@ -14,6 +14,7 @@ from evalkit.notices import Notice
 from evalkit.panel import Array, Panel
 
 NeverCode = float | int | None
+FAR = 50  # periods
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +26,13 @@ class Rollout:
     programme : str
         Name of the programme.
     first_treated : (N,) floats in the order of ``panel.units``; ``inf`` means never treated
+    units : (N,) labels of the units
     never_codes : how many units carried each declared never-treated code
     """
 
     programme: str
     first_treated: Array
+    units: Array = field(repr=False)
     never_codes: dict[str, int] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
@@ -71,6 +74,11 @@ class Rollout:
         by_unit = _one_per_unit(panel, series, column)
         codes = tuple(never) if isinstance(never, (tuple, list, np.ndarray)) else (never,)
         declared = [np.nan if code is None or code is pd.NaT else float(code) for code in codes]
+        if clash := [code for code in declared if panel.periods[0] < code <= panel.periods[-1]]:
+            raise RolloutError(
+                f"never={clash[0]:g} lies within the panel's periods ({panel.periods[0]}-{panel.periods[-1]}), so it would hide a real "
+                "start. A code for never treated is a value that no start can have, such as 0."
+            )
         is_never = np.zeros(len(by_unit), dtype=bool)
         counts: dict[str, int] = {}
         for code in declared:
@@ -79,7 +87,7 @@ class Rollout:
             is_never |= hit
         _refuse_undeclared(panel, by_unit, is_never, column)
         first = np.where(is_never, np.inf, by_unit)
-        return cls(programme or column, first, counts, _window_notices(panel, first))
+        return cls(programme or column, first, panel.units, counts, _window_notices(panel, first))
 
     @classmethod
     def from_status(cls, panel: Panel, column: str, programme: str | None = None) -> Rollout:
@@ -102,7 +110,7 @@ class Rollout:
         when = np.where(status == 1, panel.periods[panel.period_index].astype(float), np.inf)
         first = np.full(len(panel.units), np.inf)
         np.minimum.at(first, panel.unit_index, when)
-        return cls(programme or column, first, {}, _window_notices(panel, first))
+        return cls(programme or column, first, panel.units, {}, _window_notices(panel, first))
 
     def __repr__(self) -> str:
         treated = self.first_treated[np.isfinite(self.first_treated)]
@@ -143,14 +151,15 @@ def _one_per_unit(panel: Panel, values: Array, column: str) -> Array:
     differs = (values != expected) & ~(np.isnan(values) & np.isnan(expected))
     if differs.any():
         offenders = np.unique(panel.unit_index[differs])
-        listed = first_five(
-            f"{panel.units[u]} ({', '.join(f'{v:g}' for v in np.unique(values[panel.unit_index == u]))})" for u in offenders[:6]
-        )
+        blank = int(np.isnan(values[differs]).sum()) + int(np.isnan(by_unit[offenders]).sum())
+        hint = " In some rows it is blank: fill these in." if blank else ""
+        shown = [
+            f"{panel.units[u]} ({', '.join(f'{v:g}' for v in np.unique(values[panel.unit_index == u]))})" for u in offenders[:5]
+        ]
         raise RolloutError(
-            f"The first treated period in {column!r} varies within {len(offenders):,} units: {listed}. "
-            "A unit has one first period. If treatment was recorded more than once, take the earliest "
-            f"(frame.groupby({panel.unit!r})[{column!r}].transform('min')); if it switches on and off, record a 0/1 status "
-            "per period instead."
+            f"The first treated period in {column!r} varies within {len(offenders):,} units: {first_five([*shown, *offenders[5:]])}.{hint} "
+            "A unit has one first period, the same in all its rows. If treatment was recorded more than once, take the first exposure: the "
+            "earliest year that is no never code. If it switches on and off, take the first year it was on."
         )
     return by_unit
 
@@ -171,13 +180,15 @@ def _refuse_undeclared(panel: Panel, by_unit: Array, is_never: Array, column: st
     strange = np.isnan(rest) | np.isinf(rest)
     # A code such as 0 or -1 is no period unless the panel itself counts from there.
     strange |= (rest <= 0) & (rest < panel.periods[0])
+    # A year far outside the data is a code (9999) or a slip (201607), not a start.
+    strange |= (rest > panel.periods[-1] + FAR) | (rest < panel.periods[0] - FAR)
     if strange.any():
         values, counts = np.unique(rest[strange], return_counts=True)
         found = ", ".join(f"{_code_name(v)} ({c:,} units)" for v, c in zip(values, counts, strict=True))
         typed = ", ".join(_type_it(v) for v in values)
         raise RolloutError(
             f"{column!r} holds values that are no period: {found}. If they mean never treated, say so: "
-            f"never={typed if len(values) == 1 else f'({typed})'}. If the date is unknown, find it or leave these units out."
+            f"never={typed if len(values) == 1 else f'({typed})'}. If the date is unknown or mistyped, mend it or leave these units out."
         )
     whole = rest[np.isfinite(rest)]
     if (odd := whole != np.round(whole)).any():

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import evalkit
-from evalkit.errors import StudyError, nearest
+from evalkit import errors
+from evalkit.errors import EvalkitError, StudyError, nearest
 from evalkit.places import shared
 
 NOTEBOOK = "10_intervention_effect.ipynb"
@@ -45,8 +46,9 @@ def run_study(study: str | Path, data: str | Path | None = None, lang: str = "bo
     EvalkitError
         For a study or data that cannot be run, with the reason.
     """
-    from evalkit.evaluation import data_path, run_id
+    from evalkit.comparison import Comparison
     from evalkit.study import Study
+    from evalkit.study_data import data_path, designed, read, run_id
 
     if lang not in LANGUAGES:
         raise StudyError(f"There is no language {lang!r}. Allowed: {', '.join(LANGUAGES)}.")
@@ -54,6 +56,7 @@ def run_study(study: str | Path, data: str | Path | None = None, lang: str = "bo
     path = Path(study)
     parsed = Study.from_yaml(path)
     source = data_path(parsed, data, path.parent)
+    Comparison.of(designed(parsed, read(source))[0])
     identity = run_id(parsed, source)
     folder = Path(out) / identity
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,8 +89,11 @@ def _execute(template: Path, target: Path, parameters: dict[str, Any]) -> None:
             cwd=str(template.parent), shutdown_kernel="immediate", log_output=False, extra_arguments=QUIET_KERNEL,
         )  # fmt: skip
     except PapermillExecutionError as problem:
-        raise StudyError(f"{problem.evalue} (The notebook with the full trace is {target}.)") from None
-    _forget_machine(target, parameters)
+        kind = getattr(errors, str(problem.ename), EvalkitError)
+        raise kind(f"{problem.evalue} (The notebook that stopped is {target.name} in {target.parent.name}.)") from None
+    finally:
+        if target.exists():
+            _forget_machine(target, parameters)
 
 
 def _speak_chinese() -> None:
@@ -116,6 +122,10 @@ def _forget_machine(path: Path, parameters: dict[str, Any]) -> None:
         cell["id"] = f"cell-{number}"
         for long, name in short.items():
             cell.source = cell.source.replace(long, name)
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                # A trace names folders of this machine; what went wrong is in ename and evalue.
+                output["traceback"] = [f"{output.ename}: {output.evalue}"]
     nbformat.write(notebook, path)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import DesignError, first_five, nearest
-from evalkit.estimators.group_time import Comparison
 from evalkit.notices import Notice
 
 Array = np.ndarray[Any, Any]
@@ -65,9 +65,13 @@ def one_unit(design: Design, unit: object, level: float = 0.95) -> OneUnit:
 
     Notes
     -----
+    Periods in which the unit is not seen have no effect and no p-value; the average is over the treated periods seen. Weights,
+    the choice of comparison and a varying base do not enter: the base is the last clean period, the comparison never treated.
     The leave-one-out gap of comparison unit j is e_j / (1 - h_j) with e the residual and h the leverage of the regression
     of changes on the covariates (an intercept without any).
     """
+    if not 0 < level < 1:
+        raise DesignError(f"The level is a probability between 0 and 1, not {level}.")
     if design.panel.unit is None:
         raise DesignError("A repeated cross-section does not follow units over time, so it has no effect of one unit.")
     labels = [str(label) for label in design.units]
@@ -76,7 +80,11 @@ def one_unit(design: Design, unit: object, level: float = 0.95) -> OneUnit:
     i = labels.index(str(unit))
     comparison = Comparison.of(design)
     cohort = comparison.cohort[i]
-    if not np.isfinite(cohort) or cohort not in comparison.cohorts:
+    if np.isinf(cohort):
+        raise DesignError(
+            f"Unit {unit!r} serves as comparison: it is not treated in the periods that can be compared, so it has no effect."
+        )
+    if cohort not in comparison.cohorts:
         raise DesignError(
             f"Unit {unit!r} has no effect to estimate: it is treated from {design.cohort[i]:g} on, and effects exist for cohorts "
             f"{first_five(comparison.cohorts)}."
@@ -88,7 +96,11 @@ def one_unit(design: Design, unit: object, level: float = 0.95) -> OneUnit:
     x = _covariates(design, column[base])
     gap, placebo = _gaps(changes, x, i, donors)
     periods = np.array(comparison.periods)
-    after = periods >= cohort
+    after = (periods >= cohort) & ~np.isnan(gap)
+    if np.isnan(changes[i, periods == base]).any() or not after.any():
+        raise DesignError(
+            f"Unit {unit!r} is not seen in {base}, its last period before treatment, or never after it: there is no change to tell."
+        )
     gap, placebo = np.append(gap, gap[after].mean()), np.column_stack([placebo, placebo[:, after].mean(axis=1)])
     path = pd.DataFrame({"period": np.append(periods, np.nan), "event_time": np.append(periods - cohort, np.nan), "effect": gap})
     J = int(donors.sum())
@@ -101,8 +113,8 @@ def one_unit(design: Design, unit: object, level: float = 0.95) -> OneUnit:
     else:
         size = np.sort(np.abs(placebo), axis=0)[rank - 1]
         p_value = (1 + (np.abs(placebo) >= np.abs(gap) - 1e-12).sum(axis=0)) / (J + 1)
-        at_base = np.append(periods == base, False)
-        path = path.assign(p_value=np.where(at_base, np.nan, p_value), conf_low=gap - size, conf_high=gap + size)
+        untold = np.append(periods == base, False) | np.isnan(gap)
+        path = path.assign(p_value=np.where(untold, np.nan, p_value), conf_low=gap - size, conf_high=gap + size)
     return OneUnit(design.units[i], int(cohort), path, J, refusal)
 
 

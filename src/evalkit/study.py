@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import StudyError, nearest
 
@@ -25,7 +25,7 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Words
     url: str | None = None
-    licence: str | None = None
+    licence: Words | None = None
     simulated: bool = False
 
 
@@ -37,6 +37,17 @@ class Treatment(BaseModel):
     never: tuple[float | Literal["missing", "inf"], ...] = ()
     group: str | None = None
     since: int | None = None
+
+    @field_validator("never", mode="before")
+    @classmethod
+    def _as_list(cls, value: Any) -> Any:
+        codes = value if isinstance(value, (list, tuple)) else [value]
+        for code in codes:
+            if not isinstance(code, (int, float)) and code not in ("missing", "inf"):
+                raise ValueError(
+                    f"a never code is a number, 'missing' or 'inf', such as [0] or [missing]; {code!r} is none of them"
+                )
+        return tuple(codes)
 
     @model_validator(mode="after")
     def _one_way(self) -> Treatment:
@@ -110,7 +121,9 @@ class Study(BaseModel):
             raise StudyError(f"There is no study {path}." + (f" Did you mean {' or '.join(near)}?" if near else ""))
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        except UnicodeDecodeError:
+            raise StudyError(f"{path} is not UTF-8. Save it again with encoding UTF-8.") from None
+        except yaml.YAMLError as problem:
             raise StudyError(f"{path} is not readable YAML: {problem}") from None
         return cls.parse(content, str(path))
 
@@ -127,15 +140,15 @@ class Study(BaseModel):
             raise StudyError(f"{where} has {count}: " + "; ".join(lines) + ".") from None
 
 
-def _explain(error: Any, content: dict[str, Any]) -> str:
+def _explain(error: Any, content: Any) -> str:
     """Say in words what is wrong with one key."""
     location = [part for part in error["loc"] if isinstance(part, str)]
     key = ".".join(location) or "study"
     model: Any = Study
-    for part in location[:-1]:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        model = field.annotation if field is not None else Study
-    fields = list(getattr(model, "model_fields", {}))
+    for part in error["loc"][:-1]:
+        content = content[part] if isinstance(content, (dict, list)) else {}
+        model = _model_of(model.model_fields[part].annotation) if isinstance(part, str) else model
+    fields = list(model.model_fields)
     if error["type"] == "extra_forbidden":
         close = nearest(location[-1], fields)
         return f"unknown key {key!r}" + (
@@ -145,3 +158,11 @@ def _explain(error: Any, content: dict[str, Any]) -> str:
         near = [name for name in nearest(location[-1], list(content)) if name not in fields]
         return f"missing key {key!r}" + (f" (is {near[0]!r} meant?)" if near else "")
     return f"{key!r}: {error['msg']}, not {error['input']!r}"
+
+
+def _model_of(annotation: Any) -> Any:
+    """Return the model inside an annotation such as ``Words | None`` or ``tuple[Published, ...]``."""
+    if hasattr(annotation, "model_fields"):
+        return annotation
+    inside = [found for part in get_args(annotation) if (found := _model_of(part)) is not None]
+    return inside[0] if inside else None

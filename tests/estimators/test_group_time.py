@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from worlds import households, villages, with_gaps
 
 import evalkit as ek
-from evalkit.estimators.group_time import Comparison
+from evalkit.comparison import Comparison
 
 FRAME = villages(units=150)
 

@@ -181,7 +181,7 @@ def test_regressions_leave_nested_effects_uncounted_and_use_t_unless_told() -> N
 
 def test_reference_periods_and_single_units_have_no_error_of_their_own() -> None:
     estimate = by_hand().join(by_hand()).join(by_hand())
-    cells = estimate.cells.assign(reference=[True, False, False], units=[5.0, 1.0, np.nan])
+    cells = estimate.cells.assign(reference=[True, False, False], noisy_units=[5.0, 0.0, np.nan])
     marked = estimate.map(estimate.theta, np.eye(3), cells)
     assert list(has_own_noise(marked)) == [False, False, True]
     assert list(ek.infer(marked)["std_error"].isna()) == [True, True, False]

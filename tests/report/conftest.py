@@ -22,8 +22,8 @@ from evalkit.findings import (
 from evalkit.study import Published, Words
 
 BASE = 9823.4
-EFFECTS = {"gain": 0.0561, "loss": -0.0472, "small_change": 0.0031, "unclear": 0.0185, "pretrend_failed": 0.0629}
-ERRORS = {"gain": 0.0092, "loss": 0.0121, "small_change": 0.0071, "unclear": 0.0203, "pretrend_failed": 0.0131}
+EFFECTS = {"gain": 0.0561, "loss": -0.0472, "small_change": 0.0031, "unclear": 0.0185, "pretrend_failed": 0.0629, "too_few": 0.0385}
+ERRORS = {"gain": 0.0092, "loss": 0.0121, "small_change": 0.0071, "unclear": 0.0203, "pretrend_failed": 0.0131, "too_few": 0.01}
 LEADS = {"pretrend_failed": [-0.0874, -0.0621, -0.0402, -0.0228], "other": [0.0041, -0.0063, 0.0018, -0.0037]}
 
 EVERY_REMARK = [
@@ -44,6 +44,7 @@ EVERY_REMARK = [
     Remark(code="NEVER_CODES", facts={"codes": {"0": 30, "missing": 10}}),
     Remark(code="NOMINAL", facts={}),
     Remark(code="FEW_CLUSTERS", facts={"clusters": 12, "treated_clusters": 5, "comparison_clusters": 6}),
+    Remark(code="TWO_WAY_NOT_ESTIMATED", facts={}),
     Remark(code="INCOME_DEF_2013", facts={}),
     Remark(code="TOO_FEW_COMPARISONS", facts={"units": 6, "smallest_p": 0.143, "needed": 19}),
     Remark(code="UNITS_LEFT_OUT", facts={"units": 4}),
@@ -84,6 +85,7 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
     effect, error = unit * EFFECTS[verdict], unit * ERRORS[verdict]
     leads = LEADS.get(verdict, LEADS["other"])
     share, share_error = EFFECTS[verdict], ERRORS[verdict]
+    too_few = verdict == "too_few"
     failed = verdict == "pretrend_failed"
 
     def row(name: str, average: str, comparison: str, factor: float, headline: bool = False) -> EstimatorRow:
@@ -115,7 +117,7 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
         if simulated
         else Words(zh="县域统计年鉴整理（埇桥、鄠邑等）", en="county yearbooks, compiled"),
         "source_url": None if simulated else "https://example.org/yearbooks",
-        "licence": None if simulated else "CC BY 4.0",
+        "licence": None if simulated else Words(zh="知识共享署名4.0", en="CC BY 4.0"),
         "simulated": simulated,
         "scale": scale,
         "window": (2013, 2022),
@@ -135,6 +137,11 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
             percent=interval(100 * share, 100 * share_error),
             base=interval(BASE, 212.0),
         ),
+        "other_scale": None
+        if scale == "level"
+        else Headline(
+            effect=interval(731.0, 140.0), money=interval(731.0, 140.0), percent=interval(7.2, 1.4), base=interval(BASE, 212.0)
+        ),
         "path": path(effect, error, leads, unit),
         "path_critical": 2.74,
         "estimators": [
@@ -151,7 +158,7 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
             Cohort(year=2018, units=1, used=True, effect=Interval(estimate=effect * 1.6)),
         ],
         "trends": trends,
-        "pretrend": Pretrend(
+        "pretrend": None if too_few else Pretrend(
             event_times=[-5, -4, -3, -2],
             statistic=21.4 if failed else 3.82,
             distribution="chi2(4)",
@@ -164,7 +171,8 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
         ),
         "sample": Sample(
             rows=976, units=99, periods=list(years), treated_units=59, treated_used=57, treated_from_start=2, comparison_units=40,
-            cluster="county_key", clusters=99, rows_left_out=14, never_codes={"0": 40},
+            never_units=40, later_units=0, last_cohort_units=0, cluster="county_key", clusters=99, rows_used=956, clusters_used=97,
+            treated_clusters=2 if too_few else 57, comparison_clusters=40, rows_left_out=14, rows_outside=198, never_codes={"0": 40},
         ),
         "remarks": EVERY_REMARK,
         "published": [] if simulated else [
@@ -173,7 +181,62 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
         ],
         "truth": Truth(effect=unit * 0.0582, inside=True) if simulated else None,
     }  # fmt: skip
+    if too_few:
+        values |= without_ranges(values)
     return Findings(**(values | changes))
+
+
+def bare(interval: Interval | None) -> Interval | None:
+    return None if interval is None else Interval(estimate=interval.estimate)
+
+
+def without_ranges(values: dict[str, Any]) -> dict[str, Any]:
+    """The same findings without any standard error, range or p-value."""
+    headlines = {
+        name: values[name] and Headline(**{part: bare(getattr(values[name], part)) for part in Headline.model_fields})
+        for name in ("headline", "other_scale")
+    }
+    none = dict.fromkeys(("std_error", "low", "high", "band_low", "band_high"))
+    return {
+        **headlines,
+        "path": [point.model_copy(update=none) for point in values["path"]],
+        "estimators": [row.model_copy(update={"effect": bare(row.effect)}) for row in values["estimators"]],
+        "cohorts": [cohort.model_copy(update={"effect": bare(cohort.effect)}) for cohort in values["cohorts"]],
+        "truth": values["truth"] and values["truth"].model_copy(update={"inside": False}),
+    }
+
+
+def later_units(findings: Findings, comparison: str = "not_yet_treated", never: int = 37, later: int = 3) -> Findings:
+    """Some of the comparison is treated after the window."""
+    sample = findings.sample.model_copy(update={"never_units": never, "later_units": later, "comparison_units": never + later})
+    cohorts = [*findings.cohorts, Cohort(year=2024, units=later, used=False)]
+    return findings.model_copy(update={"sample": sample, "cohorts": cohorts, "comparison": comparison})
+
+
+def last_cohort(findings: Findings) -> Findings:
+    """Everybody is treated within the window, and the last cohort serves as comparison."""
+    counts = {
+        "never_units": 0,
+        "last_cohort_units": 12,
+        "comparison_units": 12,
+        "units": 71,
+        "treated_units": 71,
+        "never_codes": {},
+    }
+    sample = findings.sample.model_copy(update=counts)
+    cohorts = [*findings.cohorts, Cohort(year=2019, units=12, used=False)]
+    rows = [row for row in findings.estimators if row.comparison != "never_treated"]
+    return findings.model_copy(update={"sample": sample, "cohorts": cohorts, "estimators": rows})
+
+
+@pytest.fixture(scope="session", name="with_later_units")
+def _with_later_units() -> Any:
+    return later_units
+
+
+@pytest.fixture(scope="session", name="with_last_cohort")
+def _with_last_cohort() -> Any:
+    return last_cohort
 
 
 @pytest.fixture(scope="session", name="example_findings")

@@ -17,7 +17,9 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from evalkit.report import figures, fonts, write
+from evalkit.report.voice import published_interval
 from evalkit.report.words import LANGUAGES
+from evalkit.study import Published, Words
 
 RARE = "埇沚浉瀍猇硚鄠㵲"
 
@@ -31,10 +33,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, example_findings: Any) -> P
     for lang in LANGUAGES:
         write(gain.model_copy(update={"source": rare}), out / "gain", lang)
         write(example_findings("pretrend_failed", False), out / "failed", lang)
+        write(example_findings("too_few", False), out / "few", lang)
     return out
 
 
-@pytest.fixture(scope="module", params=[(name, lang) for name in ("gain", "failed") for lang in LANGUAGES], ids="-".join)
+@pytest.fixture(scope="module", params=[(name, lang) for name in ("gain", "failed", "few") for lang in LANGUAGES], ids="-".join)
 def page(request: Any, folder: Path) -> str:
     name, lang = request.param
     return (folder / name / f"report.{lang}.html").read_text(encoding="utf-8")
@@ -146,11 +149,12 @@ def test_numbers_in_csv_are_numbers_for_machines(folder: Path) -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
 @pytest.mark.parametrize("scale", ["log", "level"])
-def test_no_label_is_cut_off(name: str, lang: str, narrow: bool, scale: str, example_findings: Any) -> None:
+@pytest.mark.parametrize("verdict", ["loss", "too_few"])
+def test_no_label_is_cut_off(name: str, lang: str, narrow: bool, scale: str, verdict: str, example_findings: Any) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
-    figure = figures.DRAW[name](example_findings("loss", True, scale), lang, narrow=narrow)
+    figure = figures.DRAW[name](example_findings(verdict, True, scale), lang, narrow=narrow)
     FigureCanvasAgg(figure).draw()
     width, height = figure.bbox.width, figure.bbox.height
     for text in (artist for artist in figure.findobj(Text) if artist.get_text() and artist.get_visible()):
@@ -174,6 +178,24 @@ def test_on_the_log_scale_trends_have_a_log_axis(example_findings: Any) -> None:
 def test_groups_differ_in_shape_and_not_in_colour_alone(example_findings: Any) -> None:
     lines = [line for line in figures.trends(example_findings("gain"), "zh").axes[0].get_lines() if line.get_marker() != "None"]
     assert len({line.get_marker() for line in lines}) == len({line.get_linestyle() for line in lines}) == 2
+
+
+def test_without_ranges_a_figure_draws_dots_and_promises_no_band(example_findings: Any) -> None:
+    figure = figures.event_study(example_findings("too_few"), "en")
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {
+        "Estimate before",
+        "Estimate after",
+        "Reference period (−1)",
+    }
+
+
+def test_published_ranges_follow_the_level_of_the_study(example_findings: Any) -> None:
+    known = Published(what=Words(zh="论文", en="paper"), estimate=1.0, std_error=2.0)
+    # z at 95 and 90 per cent, from tables of the normal distribution.
+    for level, z in ((0.95, 1.959964), (0.90, 1.644854)):
+        found = published_interval(known, level)
+        assert (found.low, found.high) == (pytest.approx(1 - 2 * z, abs=1e-5), pytest.approx(1 + 2 * z, abs=1e-5))
+    assert published_interval(known.model_copy(update={"std_error": None}), 0.95).low is None
 
 
 def test_drawing_leaves_the_callers_style_alone(example_findings: Any) -> None:

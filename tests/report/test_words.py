@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 import evalkit
-from evalkit.findings import Interval, Remark
+from evalkit.findings import Cohort, Interval, Remark
 from evalkit.report.blocks import Callout, Document, Facts, Figure, Heading, Listing, Paragraph, Table
 from evalkit.report.document import compose
 from evalkit.report.remarks import REMARKS
-from evalkit.report.words import LANGUAGES, ReportError, catalogue, placeholders
+from evalkit.report.voice import Voice
+from evalkit.report.words import LANGUAGES, Catalogue, ReportError, catalogue, placeholders
 
 VARIANTS = [
     ("gain", True, "log"),
@@ -24,6 +25,8 @@ VARIANTS = [
     ("unclear", False, "level"),
     ("pretrend_failed", False, "log"),
     ("pretrend_failed", True, "level"),
+    ("too_few", True, "log"),
+    ("too_few", False, "level"),
 ]
 BANNED = {
     "zh": r"证明|完全由|根本原因|造假|虚报|显著|无影响|没有影响|(?<!不等于)没有效果|通过检验|通过了",
@@ -89,7 +92,7 @@ def test_no_catalogue_holds_a_banned_word(lang: str) -> None:
         assert not re.search(BANNED[lang], sentence, re.IGNORECASE), key
 
 
-@pytest.mark.parametrize("verdict", ["pretrend_failed", "unclear"])
+@pytest.mark.parametrize("verdict", ["pretrend_failed", "unclear", "too_few"])
 @pytest.mark.parametrize("scale", ["log", "level"])
 def test_no_causal_verb_without_a_verdict_that_carries_one(verdict: str, scale: str, lang: str, example_findings: Any) -> None:
     document = compose(example_findings(verdict, False, scale), lang)
@@ -138,12 +141,12 @@ def test_a_difference_from_few_units_says_so(lang: str, example_findings: Any) -
     findings = example_findings("pretrend_failed", False)
     path = [point.model_copy(update={"units": 1}) if point.event_time == -5 else point for point in findings.path]
     lead = callout(compose(findings.model_copy(update={"path": path}), lang)).lead
-    assert ("依据1个县" if lang == "zh" else "from 1 county") in lead
+    assert ("依据1个县" if lang == "zh" else "(resting on 1 county)") in lead
 
 
 def test_every_verdict_shows_shape_and_words(document: Document) -> None:
     shown = callout(document)
-    assert shown.mark in "▲▼◆○■" and shown.label and shown.lead
+    assert shown.mark in "▲▼◆○■□" and shown.label and shown.lead
 
 
 def test_a_headline_without_a_range_says_so(lang: str, example_findings: Any) -> None:
@@ -181,6 +184,7 @@ def test_an_unknown_language_is_an_error(example_findings: Any) -> None:
 def test_households_count_without_a_second_measure_word() -> None:
     chinese, english = catalogue("zh"), catalogue("en")
     assert [chinese.count(3000, "户"), chinese.count(2, "项目户"), chinese.count(99, "县")] == ["3,000户", "2户项目户", "99个县"]
+    assert [chinese.number(2, "户"), chinese.number(2, "区县"), english.number(2, "county")] == ["2户", "2个", "2"]
     assert [english.count(1, "county"), english.count(99, "county")] == ["1 county", "99 counties"]
 
 
@@ -188,5 +192,174 @@ def test_tables_name_cluster_count_correction_and_reference(document: Document) 
     table = next(block for block in document.blocks if isinstance(block, Table) and block.name == "estimators")
     cells = [row.cells[-1] for row in table.rows][:5]
     assert all("99" in cell.text for cell in cells)
-    assert cells[0].detail.endswith("t(98)") and cells[1].detail.endswith("z")
+    few = callout(document).verdict == "too_few"
+    assert (
+        [cell.detail for cell in cells[:2]] == ["", ""]
+        if few
+        else cells[0].detail.endswith("t(98)") and cells[1].detail.endswith("z")
+    )
     assert sum(row.marked for row in table.rows) == 1
+
+
+def joined(document: Document) -> str:
+    return "\n".join(texts(document))
+
+
+def test_too_few_clusters_come_first_and_no_range_is_given(lang: str, example_findings: Any) -> None:
+    document = compose(example_findings("too_few"), lang)
+    first = callout(document)
+    assert first.mark == "□" and not first.numbers and "378" in first.lead
+    assert ("2组" in first.points[0] and "40组" in first.points[0]) if lang == "zh" else "into 2 clusters" in first.points[0]
+    assert "evalkit.one_unit" in first.points[1]
+    told = joined(document)
+    assert ("不够，无法检验" if lang == "zh" else "too few years") not in told
+    assert ("没有做“开始之前" if lang == "zh" else "is not tested") in told
+    assert not re.search(r"\[[−\d]|z$|临界值|critical value", told, re.MULTILINE)
+
+
+def test_units_covered_after_the_window_are_never_called_never_covered(
+    lang: str, example_findings: Any, with_later_units: Any
+) -> None:
+    never, later = ("从未实施", "评估期之后才实施") if lang == "zh" else ("never covered", "covered only after the window")
+    for comparison in ("not_yet_treated", "never_treated"):
+        findings = with_later_units(example_findings(remarks=[]), comparison)
+        parts = Voice(findings, lang).compared_with()
+        assert (
+            "37个县从未实施，3个县评估期之后才实施" if lang == "zh" else "37 counties never covered and 3 counties covered only"
+        ) in parts
+        only = with_later_units(example_findings(remarks=[]), comparison, never=0, later=40)
+        only = only.model_copy(update={"sample": only.sample.model_copy(update={"never_codes": {}})})
+        told = joined(compose(only, lang))
+        assert never not in told and later in told
+        assert ("用作对照" if lang == "zh" else "covered after the window, serves as comparison") in told
+
+
+def test_the_last_cohort_is_the_comparison_until_it_starts(lang: str, example_findings: Any, with_last_cohort: Any) -> None:
+    findings = with_last_cohort(example_findings(remarks=[]))
+    told = joined(compose(findings, lang))
+    assert ("从未实施" if lang == "zh" else "never covered") not in told
+    who = {
+        "zh": "当时尚未实施产业帮扶的县（其中最后一批12个县，2019年开始）",
+        "en": "counties not yet covered by industry support at the time; the last of them, 12 counties, start in 2019",
+    }
+    assert Voice(findings, lang).compared_with() == who[lang]
+    assert ("最后一批，用作对照" if lang == "zh" else "last cohort, serves as comparison") in told
+    # Of 71 treated units 2 were covered from the start and 12 are the last cohort: both are named.
+    bullet = callout(compose(findings, lang)).points[-1]
+    assert all(number in bullet for number in ("57", "71", "2", "12", "2019"))
+
+
+def test_the_callout_says_of_how_many_treated_units_the_figure_is(document: Document) -> None:
+    bullet = callout(document).points[-1]
+    assert "57" in bullet and "59" in bullet and "2013" in bullet
+
+
+def test_with_anticipation_the_start_of_the_window_moves_on(lang: str, example_findings: Any) -> None:
+    told = joined(compose(example_findings(anticipation=1), lang))
+    assert ("没有不受预期影响的实施前年份" if lang == "zh" else "no: no clean year before") in told
+    assert (
+        "2个在2014年或更早" if lang == "zh" else "Covered in 2014 or earlier, without a clean year before: 2 of 59 treated counties"
+    ) in told
+
+
+def test_what_was_read_and_what_the_headline_rests_on_are_both_told(lang: str, example_findings: Any) -> None:
+    told = joined(compose(example_findings(), lang))
+    rows = (
+        ("976行", "956行", "97组", "198行", "14行")
+        if lang == "zh"
+        else ("976 rows", "956 rows", "97 clusters", "198 rows", "14 rows")
+    )
+    assert all(row in told for row in rows)
+    assert ("没有一行被剔除" if lang == "zh" else "No row was left out") not in told
+    sample = example_findings().sample.model_copy(update={"rows_left_out": 0, "rows_outside": 0})
+    assert ("没有一行被剔除" if lang == "zh" else "No row was left out") not in joined(
+        compose(example_findings(sample=sample), lang)
+    )
+
+
+def test_one_other_estimate_is_told_as_one(lang: str, example_findings: Any) -> None:
+    rows = example_findings().estimators[:2]
+    told = joined(compose(example_findings(estimators=rows), lang))
+    assert ("另一项估计（双向固定效应" if lang == "zh" else "The one other estimate (Two-way fixed effects") in told
+    assert ("0.0482，主估计为0.0561" if lang == "zh" else "is 0.0482, the main one 0.0561") in told
+
+
+def test_the_log_scale_is_checked_by_money_and_says_what_money_assumes(lang: str, example_findings: Any) -> None:
+    told = joined(compose(example_findings("gain"), lang))
+    assert (
+        "731元（95%置信区间457到1,010元），相当于基准收入的+7.2%" if lang == "zh" else "+731 yuan per person per year (95%"
+    ) in told
+    assert told.count("是同一个百分比" if lang == "zh" else "by the same per cent") == 2
+    level = joined(compose(example_findings("loss", scale="level"), lang))
+    assert ("同一个百分比" if lang == "zh" else "by the same per cent") not in level
+
+
+def test_one_is_singular(example_findings: Any) -> None:
+    sample = example_findings().sample.model_copy(update={"treated_used": 1, "treated_from_start": 0, "treated_units": 1})
+    told = joined(
+        compose(example_findings(sample=sample, remarks=[Remark(code="SINGLE_UNIT_COHORT", facts={"cohorts": [2018]})]), "en")
+    )
+    assert "1 treated county and all its years" in told and "The cohort of 2018 holds one county" in told
+    assert not re.search(r"\b1 (counties|clusters|rows|years)\b|cohorts of 2018 hold|any one county or year", told)
+
+
+def test_the_licence_is_told_in_the_language(lang: str, example_findings: Any) -> None:
+    assert ("知识共享署名4.0" if lang == "zh" else "CC BY 4.0") in joined(compose(example_findings(simulated=False), lang))
+
+
+# Keys that a name in the findings chooses: the names of clusters, corrections, estimators and remarks.
+NAMED_BY_DATA = ("cluster.", "correction.", "correction_note.", "reference.", "estimator.", "remark.")
+
+
+def test_every_sentence_of_the_catalogue_is_used(
+    example_findings: Any, with_later_units: Any, with_last_cohort: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from evalkit.report import figures
+
+    said: set[str] = set()
+    say = Catalogue.say
+    monkeypatch.setattr(Catalogue, "say", lambda self, key, **facts: (said.add(key), say(self, key, **facts))[1])
+    plain = example_findings()
+    complete = {"rows_left_out": 0, "rows_outside": 0, "rows_used": 976, "treated_from_start": 0}
+    shown = [
+        *(example_findings(verdict, simulated, scale) for verdict, simulated, scale in VARIANTS),
+        *(with_later_units(plain, "never_treated", never, 3) for never in (0, 37)),
+        example_findings(comparison="never_treated", covariates=["distance_km"], weight="people"),
+        *(example_findings(covariates=["distance_km"], method=method) for method in ("ipw", "reg")),
+        with_last_cohort(plain),
+        example_findings(anticipation=1),
+        example_findings(pretrend=None, truth=plain.truth.model_copy(update={"inside": False})),
+        example_findings(estimators=plain.estimators[1:2], cohorts=plain.cohorts[:1]),
+        example_findings(estimators=plain.estimators[:2], cohorts=[*plain.cohorts, Cohort(year=2019, units=1, used=True)]),
+        example_findings(
+            estimators=[plain.estimators[0].model_copy(update={"effect": Interval(estimate=-1.0)}), *plain.estimators[1:]]
+        ),
+        example_findings(cohorts=[*plain.cohorts, Cohort(year=2020, units=2, used=False)]),
+        example_findings(headline=plain.headline.model_copy(update={"money": Interval(estimate=1.0)})),
+        example_findings("unclear", headline=plain.headline),
+        example_findings(sample=plain.sample.model_copy(update=complete)),
+        example_findings(sample=plain.sample.model_copy(update={"treated_used": 1, "units": 103})),
+        example_findings(path=plain.path[:7]),
+        example_findings(path=[point.model_copy(update={"low": None, "units": 1}) for point in plain.path]),
+    ]
+    for scale in ("log", "level"):
+        for base in ("universal", "varying"):
+            for sign in (1, -1):
+                failed = example_findings("pretrend_failed", False, scale, base=base)
+                turned = failed.pretrend.model_copy(update={"first": sign * failed.pretrend.first, "largest_event_time": -5})
+                shown.append(failed.model_copy(update={"pretrend": turned}))
+    fell = failed.headline.model_copy(update={"money": Interval(estimate=-1.0)})
+    far = failed.pretrend.model_copy(update={"first": -0.21})
+    shown += [failed.model_copy(update={"headline": fell}), example_findings("pretrend_failed", False, pretrend=far)]
+    for findings in shown:
+        for lang in LANGUAGES:
+            compose(findings, lang)
+    for scale in ("log", "level"):
+        for draw in figures.DRAW.values():
+            draw(example_findings("loss", False, scale), "en")
+    one = [cohort for cohort in plain.cohorts if cohort.year in (2013, 2016)]
+    figures.trends(example_findings(cohorts=one), "en")
+    keys = {key for key in catalogue("en").sentences if not key.startswith(NAMED_BY_DATA)}
+    assert keys - said == set()
+    named = {key.removeprefix("remark.") for key in catalogue("en").sentences if key.startswith("remark.")}
+    assert all(any(name.startswith(code) for code in REMARKS) for name in named)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts, cell_frame
@@ -43,7 +44,7 @@ class GroupTime:
 
     Notes
     -----
-    Callaway & Sant'Anna (2021, Journal of Econometrics 225), eq. (2.4)-(2.6). Conventions are those of R's did 2.5:
+    Callaway & Sant'Anna (2021, Journal of Econometrics 225), theorem 1 and section 3. Conventions are those of R's did 2.5:
     standard errors without a small-sample factor and normal quantiles; cohorts treated in the first period have no
     base period and leave; without never-treated units the last cohort is the comparison until it starts.
     Covariates and weights are read in the earlier of the two periods.
@@ -79,13 +80,13 @@ class GroupTime:
             else _Differences(design, self.method)
         )
         columns = _Columns(design, sum(len(comparison.pairs(g)) + 1 for g in comparison.cohorts))
-        labels: list[tuple[int, int, bool]] = []
+        labels: list[tuple[int, int, bool, int]] = []
         skipped: list[str] = []
         for cohort in comparison.cohorts:
             for time, base in comparison.pairs(cohort):
                 if time == base:
                     columns.add_zero()
-                    labels.append((cohort, time, True))
+                    labels.append((cohort, time, True, int((design.cohort == cohort).sum())))
                     continue
                 others = comparison.of_cell(cohort, time, base)
                 try:
@@ -97,20 +98,26 @@ class GroupTime:
                 if result is None:
                     skipped.append(f"{cohort} in {time}")
                     continue
-                columns.add(*result)
-                labels.append((cohort, time, False))
+                theta, contribution, treated = result
+                columns.add(theta, contribution)
+                labels.append((cohort, time, False, treated))
         if not columns.theta:
             raise DesignError("No group-time effect can be estimated: no cohort has both a clean base period and a comparison.")
         return self._estimate(design, comparison, columns, labels, skipped)
 
     def _estimate(
-        self, design: Design, comparison: Comparison, columns: _Columns, labels: list[tuple[int, int, bool]], skipped: list[str]
+        self,
+        design: Design,
+        comparison: Comparison,
+        columns: _Columns,
+        labels: list[tuple[int, int, bool, int]],
+        skipped: list[str],
     ) -> Estimate:
-        cohorts, periods, reference = (np.array(part) for part in zip(*labels, strict=True))
+        cohorts, periods, reference, units = (np.array(part) for part in zip(*labels, strict=True))
         sizes = {g: int((design.cohort == g).sum()) for g in comparison.cohorts}
         effects = cell_frame(
             "group_time", len(labels), cohort=cohorts, period=periods, event_time=periods - cohorts,
-            units=[sizes[g] for g in cohorts], reference=reference,
+            units=units, noisy_units=np.where(units > 1, units, 0), reference=reference,
         )  # fmt: skip
         weight = design.unit_weight / design.unit_weight.mean()
         for cohort in comparison.cohorts:
@@ -149,51 +156,6 @@ def _collinear(cohort: int, time: int, design: Design) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Which cohorts have effects, over which periods, and against whom."""
-
-    design: Design = field(repr=False)
-    cohort: Array = field(repr=False)
-    cohorts: tuple[int, ...]
-    periods: tuple[int, ...]
-
-    @classmethod
-    def of(cls, design: Design) -> Comparison:
-        """Settle the cohorts and periods of a design; without never-treated units the last cohort is the comparison."""
-        cohort, periods = design.cohort, design.periods
-        if np.isfinite(cohort).all():
-            last = cohort.max()
-            cohort = np.where(cohort == last, np.inf, cohort)
-            periods = periods[periods + design.anticipation < last]
-        if len(periods) < 2:
-            raise DesignError("Group-time effects need at least two periods in which a comparison exists.")
-        inside = np.isfinite(cohort) & (cohort > periods[0] + design.anticipation) & (cohort <= periods[-1])
-        cohorts = tuple(int(g) for g in np.unique(cohort[inside]))
-        if not cohorts:
-            raise DesignError(
-                f"No cohort starts between {periods[0]} and {periods[-1]} with a clean period before it. Add earlier periods: "
-                "units treated from the first period on have nothing to be compared with."
-            )
-        return cls(design, cohort, cohorts, tuple(int(p) for p in periods))
-
-    def pairs(self, cohort: int) -> list[tuple[int, int]]:
-        """Return (period, base period) of every effect of a cohort."""
-        anticipation = self.design.anticipation
-        clean = max(p for p in self.periods if p + anticipation < cohort)
-        if self.design.base == "universal":
-            return [(t, clean) for t in self.periods]
-        before = dict(zip(self.periods[1:], self.periods[:-1], strict=True))
-        return [(t, clean if t + anticipation >= cohort else before[t]) for t in self.periods[1:]]
-
-    def of_cell(self, cohort: int, time: int, base: int) -> Array:
-        """Return (N,) which units are compared with a cohort between two periods."""
-        if self.design.comparison == "never_treated":
-            return np.asarray(np.isinf(self.cohort))
-        later = self.cohort > max(time, base) + self.design.anticipation
-        return np.asarray(later & (self.cohort != cohort))
-
-
 class _Columns:
     """Collects estimates and the influence of rows on them, summed to the design's rows as they come."""
 
@@ -226,7 +188,7 @@ class _Differences:
         self.w = None if design.w is None else np.ascontiguousarray(design.wide(design.w).T)
         self.score: tuple[tuple[int, int, bytes], dr.Propensity] | None = None
 
-    def __call__(self, cohort: int, time: int, base: int, others: Array) -> tuple[float, Array] | None:
+    def __call__(self, cohort: int, time: int, base: int, others: Array) -> tuple[float, Array, int] | None:
         t, b = self.position[time], self.position[base]
         earlier = 0 if self.fixed else min(t, b)
         treated = self.design.cohort == cohort
@@ -247,7 +209,7 @@ class _Differences:
             theta, psi = self._given_covariates(cohort, earlier, used, dy, D, X, w)
         contribution = np.zeros(len(self.design.units))
         contribution[rows] = psi / len(rows)
-        return theta, contribution
+        return theta, contribution, int(D.sum())
 
     def _given_covariates(
         self, cohort: int, earlier: int, used: Array, dy: Array, D: Array, X: Array, w: Array
@@ -272,7 +234,7 @@ class _CrossSection:
         self.design, self.method = design, method
         self.when = design.periods[design.period_index]
 
-    def __call__(self, cohort: int, time: int, base: int, others: Array) -> tuple[float, Array] | None:
+    def __call__(self, cohort: int, time: int, base: int, others: Array) -> tuple[float, Array, int] | None:
         design = self.design
         treated = design.cohort == cohort
         rows = np.flatnonzero(np.isin(self.when, (time, base)) & (treated | others)[design.unit_index])
@@ -291,4 +253,4 @@ class _CrossSection:
                 score = dr.propensity(D, X, w)
                 combine = dr.inverse_probability_cross_section if self.method == "ipw" else dr.doubly_robust_cross_section
                 theta, psi = combine(y, post, D, X, w, score)
-        return theta, np.bincount(unit, psi / len(rows), len(design.units))
+        return theta, np.bincount(unit, psi / len(rows), len(design.units)), len(np.unique(unit[D == 1]))

@@ -21,12 +21,17 @@ def uniform_critical_value(matrix: Array, level: float, draws: int, seed: int, d
     Theorem 3) converges to, so Gaussian draws from it replace draws over rows. With finite ``degrees`` every draw is
     divided by the root of a chi-squared over its degrees, so that for k = 1 the t quantile returns.
     """
-    std_error = np.sqrt(np.diag(matrix))
-    correlation = matrix / np.outer(std_error, std_error)
-    values, vectors = np.linalg.eigh(correlation)
+    scale = np.sqrt(np.diag(matrix))
+    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
     root = vectors * np.sqrt(np.maximum(values, 0))
     generator = np.random.default_rng(seed)
-    largest = np.abs(generator.standard_normal((draws, len(values))) @ root.T).max(axis=1)
+    block = max(1, 50_000_000 // (8 * len(values)))
+    largest = np.concatenate(
+        [
+            np.abs(generator.standard_normal((min(block, draws - start), len(values))) @ root.T).max(axis=1)
+            for start in range(0, draws, block)
+        ]
+    )
     if np.isfinite(degrees):
         largest = largest / np.sqrt(generator.chisquare(degrees, draws) / degrees)
     return float(np.quantile(largest, level))

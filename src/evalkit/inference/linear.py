@@ -168,13 +168,13 @@ def covariance(
     if len(clusters) > 2:
         raise EstimateError(f"Clusters are one- or two-way; {len(clusters)} were given: {', '.join(clusters)}.")
     codes = [pd.factorize(estimate.cluster(c))[0] for c in clusters]
-    groups = min(int(c.max()) + 1 for c in codes)
+    groups = min(_groups(estimate, c) for c in codes)
     matrix, factor = np.zeros((len(estimate.theta),) * 2), np.nan
     for size in range(1, len(codes) + 1):
         for chosen in combinations(codes, size):
             label = _intersection(chosen)
             own = int(label.max()) + 1
-            factor = small.factor(estimate.facts, clusters, groups if small.smallest else own)
+            factor = small.factor(estimate.facts, clusters, groups if small.smallest else _groups(estimate, label))
             matrix += (-1) ** (size + 1) * factor * _meat(estimate.psi, label, own)
     if len(codes) == 2:
         matrix = _positive(matrix)
@@ -183,6 +183,14 @@ def covariance(
         degrees = small.degrees(estimate.facts, clusters)
     degrees = np.inf if reference == "z" else degrees
     return Covariance(matrix, " x ".join(clusters), groups, name, factor, reference, degrees)
+
+
+def _groups(estimate: Estimate, label: Array) -> int:
+    """Return how many clusters stand behind an estimate: all for a regression, those with influence for comparisons of cohorts."""
+    if estimate.facts.absorbed:
+        return int(label.max()) + 1
+    size = np.abs(estimate.psi).max(axis=1)
+    return len(np.unique(label[size > 1e-12 * size.max()]))
 
 
 def _intersection(codes: Sequence[Array]) -> Array:
@@ -251,12 +259,14 @@ class Inference:
         spread = covariance(estimate, self.cluster, self.correction, self.reference)
         shown = has_own_noise(estimate)
         std_error = np.where(shown, spread.std_error, np.nan)
+        band = np.full(len(std_error), "pointwise", dtype=object)
         critical = np.full(len(std_error), spread.quantile(0.5 + self.level / 2))
         if self.band == "uniform":
             if self.seed is None:
                 raise EstimateError("A uniform band is drawn at random: say its seed, for example seed=7.")
             together = shown & (estimate.cells["kind"] != "average").to_numpy()
             matrix = spread.matrix[np.ix_(together, together)]
+            band = np.where(together, "uniform", "pointwise")
             if together.any():
                 critical[together] = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.degrees)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -270,7 +280,7 @@ class Inference:
             conf_high=estimate.theta + critical * std_error,
             critical=critical,
             level=self.level,
-            band=self.band,
+            band=band,
             cluster=spread.cluster,
             clusters=spread.clusters,
             correction=spread.correction,
@@ -296,10 +306,13 @@ def infer(estimate: Estimate, **choices: Any) -> pd.DataFrame:
 
 
 def has_own_noise(estimate: Estimate) -> Array:
-    """Return (k,) whether a parameter has a standard error: not the reference period, and more than one treated unit."""
+    """Return (k,) whether a parameter has a standard error: not the reference period, and two treated units of one cohort.
+
+    The noise of a cohort of one unit cannot be learned from it: its influence on the treated side is zero by construction.
+    """
     reference = estimate.cells["reference"].to_numpy(dtype=bool)
-    units = estimate.cells["units"].to_numpy(dtype=float)
-    return np.asarray(~reference & ~(units == 1))
+    units = estimate.cells["noisy_units"].to_numpy(dtype=float)
+    return np.asarray(~reference & ~(units < 2))
 
 
 @dataclass(frozen=True)
@@ -317,10 +330,13 @@ def wald(
     cluster: str | Sequence[str] | None = None,
     correction: str | SmallSample | None = None,
     reference: str | None = None,
+    degrees: float | None = None,
 ) -> JointTest:
     """Test that all parameters of an estimate are zero: chi-squared with z, F with t (the convention of fixest's wald).
 
-    Parameters that are zero by construction are left out; directions without variance do not count.
+    Parameters that are zero by construction are left out; directions without variance do not count. With ``degrees`` d
+    the covariance counts as estimated from d + 1 clusters: Hotelling's (d - k + 1) / (d k) times the statistic of k parameters is
+    compared with F(k, d - k + 1), so that a few clusters do not reject what is true.
     """
     shown = has_own_noise(estimate)
     if not shown.any():
@@ -331,6 +347,12 @@ def wald(
     usable = values > 1e-12 * values.max()
     turned = vectors[:, usable].T @ theta
     statistic, rank = float((turned**2 / values[usable]).sum()), int(usable.sum())
+    if degrees is not None:
+        if degrees < rank:
+            raise EstimateError(f"{rank} parameters cannot be tested jointly with {degrees:g} degrees of freedom.")
+        left = degrees - rank + 1
+        scaled = statistic * left / (degrees * rank)
+        return JointTest(scaled, rank, float(special.fdtrc(rank, left, scaled)), f"F({rank}, {left:g})")
     if spread.reference == "z":
         return JointTest(statistic, rank, float(special.chdtrc(rank, statistic)), f"chi2({rank})")
     p_value = float(special.fdtrc(rank, spread.degrees, statistic / rank))

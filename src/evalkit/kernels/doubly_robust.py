@@ -1,6 +1,6 @@
 r"""Two-period difference-in-differences given covariates: regression, inverse probability, doubly robust.
 
-Notation of Sant'Anna & Zhao (2020, Journal of Econometrics 219), ``n`` rows and ``k`` columns of covariates:
+Notation and estimators of Sant'Anna & Zhao (2020, Journal of Econometrics 219, sections 2 and 3), ``n`` rows and ``k`` columns of covariates:
 
 - ``D`` (n,)    1 in the treated group, 0 in the comparison
 - ``X`` (n, k)  covariates, the first column ones
@@ -86,12 +86,17 @@ def propensity(D: Array, X: Array, w: Array, start: Array | None = None, iterati
     gamma = np.zeros(k) if start is None else start
     if start is None:
         gamma[0] = np.log((w @ D) / (w.sum() - w @ D))
-    for _ in range(iterations):
+    for iteration in range(iterations):
         p = expit(X @ gamma)
         H = X.T @ (X * (w * p * (1 - p))[:, None]) / n
-        step = solve(H, X.T @ (w * (D - p)) / n)
+        try:
+            step = solve(H, X.T @ (w * (D - p)) / n)
+        except Collinear:
+            if start is None and iteration == 0:
+                raise
+            raise Separation from None  # the Hessian vanishes as the fit becomes perfect
         gamma = gamma + step
-        if np.abs(X @ gamma).max() > 35:
+        if np.abs(D - p).max() < 1e-6:
             raise Separation
         if np.abs(step).max() < 1e-10:
             break
@@ -112,7 +117,7 @@ def means(dy: Array, D: Array, w: Array) -> tuple[float, Array]:
 
 
 def outcome_regression(dy: Array, D: Array, X: Array, w: Array) -> tuple[float, Array]:
-    """Return the regression estimate and its influence (n,): eq. (2.2), DRDID's reg_did_panel."""
+    """Return the regression estimate and its influence (n,): DRDID's reg_did_panel."""
     beta = regression(dy, X, w * (1 - D))
     att, influence = weighted_mean(w * D, dy - X @ beta.value)
     M = (w * D) @ X / (w * D).sum()  # derivative of the treated mean of X beta
@@ -120,7 +125,7 @@ def outcome_regression(dy: Array, D: Array, X: Array, w: Array) -> tuple[float, 
 
 
 def inverse_probability(dy: Array, D: Array, w: Array, X: Array, score: Propensity) -> tuple[float, Array]:
-    """Return the Hajek weighting estimate and its influence (n,): eq. (2.4) normalised, DRDID's std_ipw_did_panel."""
+    """Return the Hajek weighting estimate and its influence (n,): DRDID's std_ipw_did_panel."""
     treated, influence_treated = weighted_mean(score.kept * w * D, dy)
     wc = score.kept * w * (1 - D) * score.odds
     comparison, influence_comparison = weighted_mean(wc, dy)
@@ -129,7 +134,7 @@ def inverse_probability(dy: Array, D: Array, w: Array, X: Array, score: Propensi
 
 
 def doubly_robust(dy: Array, D: Array, X: Array, w: Array, score: Propensity) -> tuple[float, Array]:
-    """Return the doubly robust estimate and its influence (n,): eq. (2.6) and (3.1), DRDID's drdid_panel (not the improved one)."""
+    """Return the doubly robust estimate and its influence (n,): DRDID's drdid_panel (not the improved one)."""
     beta = regression(dy, X, w * (1 - D))
     residual = dy - X @ beta.value
     wt, wc = score.kept * w * D, score.kept * w * (1 - D) * score.odds
@@ -180,7 +185,7 @@ def inverse_probability_cross_section(
 def doubly_robust_cross_section(y: Array, post: Array, D: Array, X: Array, w: Array, score: Propensity) -> tuple[float, Array]:
     """Return the locally efficient doubly robust estimate on repeated cross-sections and its influence (n,).
 
-    Sant'Anna & Zhao (2020) eq. (3.4), DRDID's drdid_rc: regressions of all four groups, ``b`` for the comparison and
+    DRDID's drdid_rc: regressions of all four groups, ``b`` for the comparison and
     ``a`` for the treated, after (1) and before (0).
     """
     pre = 1 - post

@@ -10,15 +10,15 @@ from evalkit.report.voice import Voice, has_range
 FEW = 5
 """A difference before the start that rests on fewer units says so."""
 
-MARKS = {"gain": "▲", "loss": "▼", "small_change": "◆", "unclear": "○", "pretrend_failed": "■"}
+MARKS = {"gain": "▲", "loss": "▼", "small_change": "◆", "unclear": "○", "pretrend_failed": "■", "too_few": "□"}
 
 
 def callout(voice: Voice) -> Callout:
     """Return the bottom line of the findings."""
     verdict = voice.findings.verdict
     lead, points = _PARTS[verdict](voice)
-    key_numbers = () if verdict == "pretrend_failed" else _key_numbers(voice)
-    return Callout(verdict, MARKS[verdict], voice.say(f"verdict.{verdict}"), lead, key_numbers, tuple(points))
+    key_numbers = () if verdict in ("pretrend_failed", "too_few") else _key_numbers(voice)
+    return Callout(verdict, MARKS[verdict], voice.say(f"verdict.{verdict}"), lead, key_numbers, (*points, *_from_start(voice)))
 
 
 def gap(voice: Voice, event_time: int, estimate: float) -> str:
@@ -71,15 +71,25 @@ def _unclear(voice: Voice) -> tuple[str, list[str]]:
 
 
 def _pretrend_failed(voice: Voice) -> tuple[str, list[str]]:
-    pretrend, money = voice.findings.pretrend, voice.findings.headline.money
+    pretrend = voice.findings.pretrend
     told = gaps(voice, pretrend) if pretrend else voice.phrase("language.missing")
     if pretrend:
         test = voice.phrase("pretrend.joint", p=numbers.p_sentence(pretrend.p_value))
         told = voice.phrase("language.parenthesis", outer=told, inner=test)
-    lower = money.estimate < 0
-    facts = _size(voice, turned=lower) | {"direction": voice.phrase("bottom.lower" if lower else "bottom.higher")}
     lead = voice.join([voice.say("bottom.pretrend_failed", gaps=told), voice.say("bottom.describes")])
-    return lead, [voice.say("bottom.number_only", **facts), _compared(voice), voice.say("bottom.cure")]
+    return lead, [voice.say("bottom.number_only", **_difference(voice)), _compared(voice), voice.say("bottom.cure")]
+
+
+def _too_few(voice: Voice) -> tuple[str, list[str]]:
+    sample = voice.findings.sample
+    why = voice.say(
+        "bottom.too_few_why",
+        cluster=voice.cluster(sample.cluster, sample.clusters),
+        treated_clusters=voice.count(sample.treated_clusters, "cluster"),
+        comparison_clusters=voice.count(sample.comparison_clusters, "cluster"),
+    )
+    lead = voice.say("bottom.too_few", **_difference(voice))
+    return lead, [why, voice.say("bottom.too_few_cure"), _compared(voice), *_pretrend(voice)]
 
 
 _PARTS = {
@@ -88,6 +98,7 @@ _PARTS = {
     "small_change": _small_change,
     "unclear": _unclear,
     "pretrend_failed": _pretrend_failed,
+    "too_few": _too_few,
 }
 
 
@@ -113,6 +124,12 @@ def _size(voice: Voice, turned: bool = False) -> dict[str, str]:
         "range": _range(voice, money, percent),
         **_smallest(voice),
     }
+
+
+def _difference(voice: Voice) -> dict[str, str]:
+    """Return the headline as the facts of a description: how much higher or lower, without a sign."""
+    lower = voice.findings.headline.money.estimate < 0
+    return _size(voice, turned=lower) | {"direction": voice.phrase("bottom.lower" if lower else "bottom.higher")}
 
 
 def _range(voice: Voice, money: Interval, percent: Interval) -> str:
@@ -145,8 +162,32 @@ def _premise(voice: Voice) -> str:
 def _pretrend(voice: Voice) -> list[str]:
     pretrend = voice.findings.pretrend
     if pretrend is None:
-        return [voice.say("pretrend.none")]
+        return [voice.say(untested(voice))]
     return [] if pretrend.failed else [voice.say("pretrend.short", p=numbers.p_sentence(pretrend.p_value))]
+
+
+def untested(voice: Voice) -> str:
+    """Return the sentence, by its key, that says why the years before the start are not tested."""
+    return "pretrend.none" if voice.ranges else "pretrend.few"
+
+
+def _from_start(voice: Voice) -> list[str]:
+    """Say of how many treated units the figure is, where some were covered from the start."""
+    sample = voice.findings.sample
+    if not sample.treated_from_start:
+        return []
+    parts = [voice.phrase("term.part_from_start", count=voice.count_units(sample.treated_from_start), year=voice.first_clean_start)]
+    if sample.last_cohort_units:
+        last = {"count": voice.count_units(sample.last_cohort_units), "year": voice.last_cohort}
+        parts.append(voice.phrase("term.part_last", **last))
+    return [
+        voice.say(
+            "bottom.from_start",
+            used=voice.catalogue.number(sample.treated_used, voice.common["unit"]),
+            treated_count=voice.count_treated(sample.treated_units),
+            parts=voice.phrase("language.pause").join(parts),
+        )
+    ]
 
 
 def _key_numbers(voice: Voice) -> tuple[Fact, ...]:

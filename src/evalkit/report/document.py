@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.findings import Findings
+from evalkit.findings import EstimatorRow, Findings, Headline
 from evalkit.report import numbers
 from evalkit.report.blocks import Block, Document, Fact, Facts, Figure, Heading, Item, Listing, Paragraph
-from evalkit.report.bottom_line import callout, gap, gaps, reference_time
+from evalkit.report.bottom_line import callout, gap, gaps, reference_time, untested
 from evalkit.report.remarks import sentence
 from evalkit.report.tables import table
-from evalkit.report.voice import Voice
+from evalkit.report.voice import Voice, has_range
 
 FIGURES = ("event_study", "estimators", "trends")
 
@@ -62,29 +62,42 @@ def _bottom_line(voice: Voice) -> Iterator[Block]:
 
 def _how(voice: Voice) -> Iterator[Block]:
     sample = voice.findings.sample
-    left_out = "how.left_out" if sample.rows_left_out else "how.nothing_left_out"
-    data = voice.say(
-        "how.data",
-        units=voice.count_units(sample.units),
-        years=voice.years(sample.periods),
-        rows=voice.count(sample.rows, "row"),
-        cluster=voice.cluster(sample.cluster, sample.clusters),
-        clusters=voice.count(sample.clusters, "cluster"),
-        left_out=voice.say(left_out, rows=voice.count(sample.rows_left_out, "row")),
-    )
     count = voice.count_treated(sample.treated_used)
     who = [voice.say("how.who", count=count, who=voice.compared_with())]
     if sample.treated_from_start:
         who.append(voice.say("how.from_start", count=voice.count_units(sample.treated_from_start)))
     items = [
         Item(voice.join(who), voice.say("how.who_label")),
-        Item(data, voice.say("how.data_label")),
+        Item(voice.join(_data(voice)), voice.say("how.data_label")),
     ]
     if growth := _growth(voice):
         items.append(Item(growth, voice.say("how.growth_label")))
-    average = voice.say("how.average", count=count, prices=voice.say("how.prices"))
+    average = voice.say(f"how.average_{'one' if sample.treated_used == 1 else 'many'}", count=count, prices=voice.say("how.prices"))
     items.append(Item(average, voice.say("how.average_label")))
     yield Listing(tuple(items))
+
+
+def _data(voice: Voice) -> Iterator[str]:
+    """Say what was read, what the headline rests on, and what was not used."""
+    sample = voice.findings.sample
+    yield voice.say(
+        "how.data_read",
+        units=voice.count_units(sample.units),
+        years=voice.years(sample.periods),
+        rows=voice.count(sample.rows, "row"),
+    )
+    yield voice.say(
+        "how.data_used",
+        rows=voice.count(sample.rows_used, "row"),
+        cluster=voice.cluster(sample.cluster, sample.clusters),
+        clusters=voice.count(sample.clusters_used, "cluster"),
+    )
+    if sample.rows_outside:
+        yield voice.say("how.data_outside", rows=voice.count(sample.rows_outside, "row"))
+    if sample.rows_left_out:
+        yield voice.say("how.left_out", rows=voice.count(sample.rows_left_out, "row"))
+    elif sample.rows_used == sample.rows and not sample.rows_outside:
+        yield voice.say("how.nothing_left_out")
 
 
 def _growth(voice: Voice) -> str:
@@ -115,14 +128,15 @@ def _path(voice: Voice) -> Iterator[Block]:
         )
     yield Paragraph(_pretrend(voice))
     yield _figure(voice, "event_study", _event_study_facts(voice))
-    yield Paragraph(voice.say("path.reading"), "help")
+    if voice.ranges:
+        yield Paragraph(voice.say("path.reading"), "help")
     yield table(voice, "path")
 
 
 def _pretrend(voice: Voice) -> str:
     pretrend = voice.findings.pretrend
     if pretrend is None:
-        return voice.say("pretrend.none")
+        return voice.say(untested(voice))
     facts = {
         "p": numbers.p_sentence(pretrend.p_value),
         "statistic": numbers.fixed(pretrend.statistic, 2),
@@ -142,8 +156,9 @@ def _event_study_facts(voice: Voice) -> dict[str, str]:
         if points:
             values = [p.estimate for p in points]
             last = points[-1]
+            plain = name == "after" and last.band_low is None
             told[name] = voice.phrase(
-                f"figure.event_study.{name}",
+                f"figure.event_study.{name}{'_plain' if plain else ''}",
                 count=len(points),
                 low=voice.hundred(min(values)),
                 high=voice.hundred(max(values)),
@@ -157,12 +172,18 @@ def _event_study_facts(voice: Voice) -> dict[str, str]:
 def _figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ...] = ()) -> Figure:
     facts = {"unit_of_effect": voice.unit_of_effect(hundred=True)} | facts
     first = (voice.say("status.simulated_note"),) if voice.findings.simulated else ()
+    plain = "" if voice.ranges else "_plain"
+    description, note = (f"figure.{name}.{part}" for part in ("description", "note"))
+    if name == "estimators":
+        description += plain
+    if name in ("event_study", "estimators"):
+        note += plain
     return Figure(
         name=name,
         number=voice.phrase("language.figure", number=FIGURES.index(name) + 1),
         caption=voice.say(f"figure.{name}.caption"),
-        description=voice.join([*first, voice.say(f"figure.{name}.description", **facts)]),
-        notes=(*first, voice.say(f"figure.{name}.note"), *notes),
+        description=voice.join([*first, voice.say(description, **facts)]),
+        notes=(*first, voice.say(note, parts=voice.comparison_parts()), *notes),
     )
 
 
@@ -171,33 +192,19 @@ def _agree(voice: Voice) -> Iterator[Block]:
     rows = findings.estimators
     main = next((row for row in rows if row.headline), rows[0])
     others = [row for row in rows if row is not main]
-    values = [row.effect.estimate for row in rows]
     same = sum((row.effect.estimate > 0) == (main.effect.estimate > 0) for row in others)
-    if others:
-        text = [
-            voice.say(
-                "agree.summary",
-                others=len(others),
-                same=same,
-                low=voice.effect(min(values)),
-                high=voice.effect(max(values)),
-                unit_of_effect=voice.unit_of_effect(),
-            )
-        ]
-        text += [voice.say("agree.differ")] if same < len(others) else []
-        yield Paragraph(voice.join(text))
-    else:
-        yield Paragraph(voice.say("agree.alone"))
+    text = [_others(voice, main, others, same)]
+    text += [voice.say("agree.differ")] if same < len(others) else []
+    text += [voice.say("agree.why")] if others else []
+    yield Paragraph(voice.join(text))
+    if findings.other_scale is not None:
+        yield Paragraph(_other_scale(voice, findings.other_scale))
     if findings.published:
         yield Paragraph(voice.say("agree.published"))
     told = voice.join(
         voice.phrase(
-            "figure.estimators.row",
-            name=voice.phrase(
-                "language.parenthesis",
-                outer=voice.say(f"estimator.{row.estimator}"),
-                inner=voice.phrase("language.two_parts", one=voice.phrase(f"average.{row.average}"), two=voice.phrase(f"comparison.{row.comparison}")),
-            ),
+            f"figure.estimators.row{'' if has_range(row.effect) else '_plain'}",
+            name=_named(voice, row),
             estimate=voice.hundred(row.effect.estimate),
             interval=voice.hundred_span(row.effect.low, row.effect.high),
         )
@@ -208,6 +215,34 @@ def _agree(voice: Voice) -> Iterator[Block]:
     yield table(voice, "estimators")
 
 
+def _named(voice: Voice, row: EstimatorRow) -> str:
+    inner = voice.phrase("language.two_parts", one=voice.phrase(f"average.{row.average}"), two=voice.versus(row.comparison))
+    return voice.phrase("language.parenthesis", outer=voice.say(f"estimator.{row.estimator}"), inner=inner)
+
+
+def _others(voice: Voice, main: EstimatorRow, others: list[EstimatorRow], same: int) -> str:
+    """Say how the other estimates lie beside the main one: none, one, or several."""
+    unit = voice.unit_of_effect()
+    if not others:
+        return voice.say("agree.alone")
+    if len(others) == 1:
+        facts = {"other": voice.effect(others[0].effect.estimate), "main": voice.effect(main.effect.estimate)}
+        return voice.say("agree.one", name=_named(voice, others[0]), unit_of_effect=unit, **facts)
+    values = [row.effect.estimate for row in (main, *others)]
+    low, high = voice.effect(min(values)), voice.effect(max(values))
+    return voice.say("agree.many", others=len(others), same=same, low=low, high=high, unit_of_effect=unit)
+
+
+def _other_scale(voice: Voice, headline: Headline) -> str:
+    """Say what the same comparison gives in money instead of logs."""
+    money = headline.money
+    told = ""
+    if has_range(money):
+        told = voice.phrase("agree.other_range", low=numbers.money(money.low or 0.0), high=numbers.money(money.high or 0.0))
+    signed, percent = numbers.money(money.estimate, plus=True), numbers.percent(headline.percent.estimate, plus=True)
+    return voice.say("agree.other_scale", signed=signed, percent=percent, range=told)
+
+
 def _who(voice: Voice) -> Iterator[Block]:
     findings, sample = voice.findings, voice.findings.sample
     text = [
@@ -215,13 +250,13 @@ def _who(voice: Voice) -> Iterator[Block]:
             "who.accounts",
             total=voice.count_units(sample.units),
             used=voice.count_units(sample.treated_used),
-            comparison_count=voice.count_units(sample.comparison_units),
+            parts=voice.comparison_parts(),
         )
     ]
     if sample.treated_from_start:
-        text.append(voice.say("who.from_start", count=voice.count_units(sample.treated_from_start), year=min(sample.periods)))
+        text.append(voice.say("who.from_start", count=voice.count_units(sample.treated_from_start), year=voice.first_clean_start))
     if single := [cohort.year for cohort in findings.cohorts if cohort.used and cohort.units == 1]:
-        text.append(voice.say("who.single", years=voice.years(single)))
+        text.append(voice.say(f"who.single_{'one' if len(single) == 1 else 'many'}", years=voice.years(single)))
     yield Paragraph(voice.join(text))
     yield table(voice, "sample")
     yield table(voice, "cohorts")
@@ -242,6 +277,8 @@ def _limits(voice: Voice) -> Iterator[Block]:
         voice.say("limits.single_unit"),
         voice.say("limits.outside", years=voice.years(voice.findings.sample.periods)),
     ]
+    if voice.findings.scale == "log":
+        fixed.append(voice.say("limits.money"))
     yield Listing(tuple(Item(text) for text in (*fixed, *remarks)))
 
 
@@ -250,7 +287,7 @@ def _truth(voice: Voice) -> Iterator[Block]:
     if truth is None or not voice.findings.simulated:
         return
     told = voice.say(
-        "truth.inside" if truth.inside else "truth.outside",
+        f"truth.{('inside' if truth.inside else 'outside') if has_range(effect) else 'none'}",
         truth=voice.effect(truth.effect),
         estimate=voice.effect(effect.estimate),
         interval=voice.span(effect.low, effect.high),

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import NormalDist
 from typing import Any
 
 import matplotlib as mpl
@@ -21,7 +20,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from evalkit.findings import Findings, PathPoint
 from evalkit.report import fonts, numbers
 from evalkit.report.bottom_line import reference_time
-from evalkit.report.voice import Voice
+from evalkit.report.voice import Voice, published_interval
 
 TREATED, COMPARISON, BAND, INK, PALE, WARNING = "#12436d", "#b35900", "#c3d5e6", "#24292f", "#8a929b", "#8c1d18"
 
@@ -243,15 +242,15 @@ Entry = tuple[str, str, float, float | None, float | None, str]
 def _forest_entries(voice: Voice) -> list[Entry]:
     entries: list[Entry] = []
     for row in voice.findings.estimators:
-        average, comparison = voice.phrase(f"average.{row.average}"), voice.phrase(f"comparison.{row.comparison}")
+        average, comparison = voice.phrase(f"average.{row.average}"), voice.versus(row.comparison)
         detail = voice.say("language.two_parts", one=average, two=comparison)
         effect, marker = row.effect, "D" if row.headline else "o"
         entries.append((voice.say(f"estimator.{row.estimator}"), detail, effect.estimate, effect.low, effect.high, marker))
-    reach = NormalDist().inv_cdf(0.5 + voice.findings.level / 2)
     for known in voice.findings.published:
-        spread = None if known.std_error is None else reach * known.std_error
-        low, high = (None, None) if spread is None else (known.estimate - spread, known.estimate + spread)
-        entries.append((voice.word(known.what), voice.say("figure.estimators.published"), known.estimate, low, high, "s"))
+        effect = published_interval(known, voice.findings.level)
+        entries.append(
+            (voice.word(known.what), voice.say("figure.estimators.published"), effect.estimate, effect.low, effect.high, "s")
+        )
     return entries
 
 

@@ -14,6 +14,7 @@ def facts(voice: Voice) -> tuple[Fact, ...]:
         ("estimator", voice.say("method.estimator_text")),
         ("equation", voice.say("method.equation_text")),
         ("scale", voice.say(f"method.scale_{findings.scale}")),
+        *([("money", voice.say("method.money_text"))] if findings.scale == "log" else []),
         ("adjustment", voice.say(f"method.{findings.method}" if findings.covariates else "method.plain")),
         ("comparison", voice.say("language.name", name=voice.compared_with())),
         ("base", _base(voice)),
@@ -21,7 +22,7 @@ def facts(voice: Voice) -> tuple[Fact, ...]:
         ("covariates", voice.catalogue.listing(findings.covariates) or voice.say("method.covariates_none")),
         ("weight", findings.weight or voice.say("method.weight_none")),
         ("inference", _inference(voice)),
-        ("band", voice.say("method.band_text", critical=numbers.fixed(findings.path_critical, 2), seed=findings.seed)),
+        *_band(voice),
         ("smallest", voice.say("method.smallest_text", smallest=numbers.short(findings.smallest_meaningful_percent))),
         ("prices", voice.say("language.name", name=voice.common["prices"])),
     ]
@@ -30,7 +31,7 @@ def facts(voice: Voice) -> tuple[Fact, ...]:
     found = [Fact(voice.say(f"method.{name}"), text) for name, text in entries]
     found.append(Fact(voice.say("method.source"), voice.word(findings.source), findings.source_url))
     if findings.licence is not None:
-        found.append(Fact(voice.say("method.licence"), findings.licence))
+        found.append(Fact(voice.say("method.licence"), voice.word(findings.licence)))
     found.append(Fact(voice.say("method.version"), voice.phrase("method.version_text", version=findings.version)))
     found.append(Fact(voice.say("method.run_id"), findings.run_id))
     return tuple(found)
@@ -50,14 +51,25 @@ def _anticipation(voice: Voice) -> str:
     )
 
 
+def _band(voice: Voice) -> list[tuple[str, str]]:
+    findings = voice.findings
+    if not voice.ranges:
+        return []
+    critical = numbers.fixed(findings.path_critical, 2)
+    return [("band", voice.say("method.band_text", critical=critical, seed=findings.seed))]
+
+
 def _inference(voice: Voice) -> str:
     """Return the inference behind the headline."""
     rows = voice.findings.estimators
     main = next((row for row in rows if row.headline), rows[0])
+    cluster, clusters = voice.cluster(main.cluster, main.clusters), voice.count(main.clusters, "cluster")
+    if not voice.ranges:
+        return voice.say("method.inference_none", cluster=cluster, clusters=clusters)
     return voice.say(
         "method.inference_text",
-        cluster=voice.cluster(main.cluster, main.clusters),
-        clusters=voice.count(main.clusters, "cluster"),
+        cluster=cluster,
+        clusters=clusters,
         correction=voice.phrase(f"correction.{main.correction}"),
         reference=main.reference,
     )

@@ -20,8 +20,8 @@ def sentence(voice: Voice, remark: Remark) -> str:
     if remark.code not in REMARKS:
         raise ReportError(f"{unknown('remark', remark.code, list(REMARKS))} Give it words in report/remarks.py and report/locale.")
     variant, prepare = REMARKS[remark.code]
-    key = f"remark.{remark.code}" + (f"_{remark.facts[variant]}" if variant else "")
     try:
+        key = f"remark.{remark.code}" + (f"_{variant(remark.facts)}" if variant else "")
         facts = prepare(voice, remark.facts)
     except KeyError as missing:
         raise ReportError(f"The remark {remark.code} lacks the fact {missing}; it has {sorted(remark.facts)}.") from None
@@ -61,11 +61,20 @@ def _periods(voice: Voice, facts: Facts) -> Facts:
 
 
 def _from_start(voice: Voice, facts: Facts) -> Facts:
+    treated = voice.count_treated if voice.lang == "en" else voice.count_units
     return {
-        "units": voice.count_units(facts["units"]),
-        "treated_units": f"{facts['treated_units']:,}" if voice.lang == "en" else voice.count_units(facts["treated_units"]),
-        "first_period": facts["first_period"],
+        "units": voice.catalogue.number(facts["units"], voice.common["unit"]),
+        "treated_units": treated(facts["treated_units"]),
+        "year": facts["first_period"] + voice.findings.anticipation,
     }
+
+
+def _choice(facts: Facts) -> str:
+    return str(facts["choice"])
+
+
+def _one_or_many(facts: Facts) -> str:
+    return "one" if len(facts["cohorts"]) == 1 else "many"
 
 
 def _cohorts(voice: Voice, facts: Facts) -> Facts:
@@ -107,7 +116,8 @@ def _few_clusters(voice: Voice, facts: Facts) -> Facts:
         return f"{facts[name]:,}" if voice.lang == "en" else voice.count(facts[name], "cluster")
 
     sides = {name: counted(name) for name in ("treated_clusters", "comparison_clusters")}
-    return {"clusters": voice.count(facts["clusters"], "cluster")} | sides
+    consequence = voice.phrase("fragment.few_ranges" if voice.ranges else "fragment.few_none")
+    return {"clusters": voice.count(facts["clusters"], "cluster"), "consequence": consequence} | sides
 
 
 def _too_few(voice: Voice, facts: Facts) -> Facts:
@@ -123,22 +133,23 @@ def _left_out(voice: Voice, facts: Facts) -> Facts:
     return {"units": voice.count_units(units if isinstance(units, int) else len(units))}
 
 
-# The code of a remark: the fact that chooses between variants of its sentence, and the facts the sentence quotes.
-REMARKS: dict[str, tuple[str, Callable[[Voice, Facts], Facts]]] = {
-    "TREATED_AFTER_WINDOW": ("", _late),
-    "MISSING_ROWS": ("", _missing),
-    "UNBALANCED": ("choice", _unbalanced),
-    "UNIVERSAL": ("", _universal),
-    "PERIOD_GAP": ("", _periods),
-    "TREATED_FROM_START": ("", _from_start),
-    "SINGLE_UNIT_COHORT": ("", _cohorts),
-    "CELLS_NOT_ESTIMATED": ("", _cells),
-    "ABSORBED_COVARIATES": ("", _columns),
-    "SECOND_REFERENCE": ("", _second_reference),
-    "NEVER_CODES": ("", _never_codes),
-    "NOMINAL": ("", _nothing),
-    "FEW_CLUSTERS": ("", _few_clusters),
-    "INCOME_DEF_2013": ("", _nothing),
-    "TOO_FEW_COMPARISONS": ("", _too_few),
-    "UNITS_LEFT_OUT": ("", _left_out),
+# The code of a remark: what chooses between variants of its sentence, and the facts the sentence quotes.
+REMARKS: dict[str, tuple[Callable[[Facts], str] | None, Callable[[Voice, Facts], Facts]]] = {
+    "TREATED_AFTER_WINDOW": (None, _late),
+    "MISSING_ROWS": (None, _missing),
+    "UNBALANCED": (_choice, _unbalanced),
+    "UNIVERSAL": (None, _universal),
+    "PERIOD_GAP": (None, _periods),
+    "TREATED_FROM_START": (None, _from_start),
+    "SINGLE_UNIT_COHORT": (_one_or_many, _cohorts),
+    "CELLS_NOT_ESTIMATED": (None, _cells),
+    "ABSORBED_COVARIATES": (None, _columns),
+    "SECOND_REFERENCE": (None, _second_reference),
+    "NEVER_CODES": (None, _never_codes),
+    "NOMINAL": (None, _nothing),
+    "FEW_CLUSTERS": (None, _few_clusters),
+    "TWO_WAY_NOT_ESTIMATED": (None, _nothing),
+    "INCOME_DEF_2013": (None, _nothing),
+    "TOO_FEW_COMPARISONS": (None, _too_few),
+    "UNITS_LEFT_OUT": (None, _left_out),
 }

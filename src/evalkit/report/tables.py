@@ -83,13 +83,15 @@ def _estimators(voice: Voice) -> Made:
         _column(voice, "inference", "cluster", "clusters", "correction", "factor", "reference", align="left"),
     ]
     findings = voice.findings
+    ranged = voice.ranges
     rows = [_estimator_row(voice, row) for row in findings.estimators] + [_published_row(voice, row) for row in findings.published]
-    used = dict.fromkeys(row.correction for row in findings.estimators)
-    references = dict.fromkeys(row.reference.partition("(")[0] for row in findings.estimators)
+    used = dict.fromkeys(row.correction for row in findings.estimators if ranged)
+    references = dict.fromkeys(row.reference.partition("(")[0] for row in findings.estimators if ranged)
     notes = [
         voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
         voice.say("table.headline_note"),
-        voice.say("table.inference_note"),
+        *([] if ranged else [voice.say("table.no_range")]),
+        voice.say("table.inference_note" if ranged else "table.inference_note_plain"),
         *(voice.say(f"correction_note.{name}") for name in used),
         *(voice.phrase(f"reference.{name}_note") for name in references),
     ]
@@ -100,12 +102,12 @@ def _estimators(voice: Voice) -> Made:
 
 def _estimator_row(voice: Voice, row: EstimatorRow) -> Row:
     name, average = voice.say(f"estimator.{row.estimator}"), voice.phrase(f"average.{row.average}")
-    comparison, cluster = voice.phrase(f"comparison.{row.comparison}"), voice.cluster(row.cluster, row.clusters)
+    comparison, cluster = voice.versus(row.comparison), voice.cluster(row.cluster, row.clusters)
     correction = voice.phrase(f"correction.{row.correction}")
     effect = row.effect
     inference = Cell(
         voice.phrase("table.inference", cluster=cluster, clusters=f"{row.clusters:,}"),
-        voice.phrase("table.inference_detail", correction=correction, reference=row.reference),
+        voice.phrase("table.inference_detail", correction=correction, reference=row.reference) if voice.ranges else "",
         (cluster, row.clusters, correction, row.factor, row.reference),
     )
     mark = "◆ " if row.headline else ""
@@ -159,10 +161,10 @@ def _path(voice: Voice) -> Made:
                 )
             )
         )
-    notes = [
-        voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
-        voice.say("table.path_note", critical=numbers.fixed(voice.findings.path_critical, 2)),
-    ]
+    notes = [voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect())]
+    if not voice.ranges:
+        return columns, rows, [*notes, voice.say("table.no_range"), voice.say("table.path_note_plain")]
+    notes.append(voice.say("table.path_note", critical=numbers.fixed(voice.findings.path_critical, 2)))
     if any(point.low is None and not point.reference for point in voice.findings.path):
         notes.append(voice.say("table.path_alone"))
     return columns, rows, notes
@@ -190,8 +192,8 @@ def _cohorts(voice: Voice) -> Made:
                 )
             )
         )
-    unit = voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect())
-    return columns, rows, [unit, voice.say("table.cohort_note")]
+    notes = [voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()), voice.say("table.cohort_note")]
+    return columns, rows, notes if voice.ranges else [*notes, voice.say("table.no_range")]
 
 
 def _why(voice: Voice, cohort: Cohort) -> str:
@@ -199,28 +201,36 @@ def _why(voice: Voice, cohort: Cohort) -> str:
     findings = voice.findings
     if cohort.used:
         return "single" if cohort.units == 1 else "used"
-    if cohort.year <= min(findings.sample.periods) + findings.anticipation:
-        return "from_start"
-    last = max(other.year for other in findings.cohorts)
-    return "last" if cohort.year == last and not findings.sample.comparison_units else "other"
+    if cohort.year <= voice.first_clean_start:
+        return "from_start_anticipation" if findings.anticipation else "from_start"
+    if cohort.year > max(findings.sample.periods):
+        return "later"
+    return "last" if cohort.year == voice.last_cohort and findings.sample.last_cohort_units else "other"
 
 
 def _sample(voice: Voice) -> Made:
     columns = [_column(voice, "item", align="left"), _column(voice, "number")]
     sample = voice.findings.sample
     other = sample.units - sample.treated_used - sample.treated_from_start - sample.comparison_units
-    entries = [
+    where_any = {
+        "from_start": sample.treated_from_start,
+        "not_estimated": other,
+        "never": sample.never_units,
+        "later": sample.later_units,
+        "last": sample.last_cohort_units,
+    }
+    shown = [
         (voice.say("sample.units"), sample.units),
         (voice.phrase("sample.used"), sample.treated_used),
-        (voice.phrase("sample.from_start"), sample.treated_from_start),
-        (voice.phrase("sample.not_estimated"), other),
-        (voice.phrase("sample.comparison"), sample.comparison_units),
+        *((voice.phrase(f"sample.{name}"), number) for name, number in where_any.items() if number),
         (voice.say("sample.periods"), len(sample.periods)),
         (voice.say("sample.rows"), sample.rows),
+        (voice.say("sample.rows_used"), sample.rows_used),
         (voice.say("sample.left_out"), sample.rows_left_out),
+        *([(voice.say("sample.rows_outside"), sample.rows_outside)] if sample.rows_outside else []),
         (voice.say("sample.clusters", cluster=voice.cluster(sample.cluster, sample.clusters)), sample.clusters),
+        (voice.say("sample.clusters_used"), sample.clusters_used),
     ]
-    shown = [entry for i, entry in enumerate(entries) if entry[1] or i not in (2, 3)]
     shown += [(voice.say("sample.never_code", code=never_code(voice, code)), n) for code, n in sample.never_codes.items() if n]
     rows = [Row((_text(label), _number(number))) for label, number in shown]
     return columns, rows, [voice.say("table.sample_note")]

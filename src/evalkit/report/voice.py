@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import NormalDist
 
 from evalkit.findings import Findings, Interval, TrendPoint
 from evalkit.report import numbers
 from evalkit.report.words import Catalogue, catalogue
-from evalkit.study import Words
+from evalkit.study import Published, Words
 
 
 @dataclass(frozen=True)
@@ -144,13 +145,45 @@ class Voice:
         known = f"cluster.{name}"
         return self.phrase(known) if self.catalogue.has(known) else name
 
+    @cached_property
+    def ranges(self) -> bool:
+        """Whether the report gives ranges at all: with too few clusters on one side it gives none."""
+        return self.findings.verdict != "too_few"
+
+    @cached_property
+    def first_clean_start(self) -> int:
+        """The last year in which a start leaves no clean year before it, which is when units count as treated from the start."""
+        return min(self.findings.sample.periods) + self.findings.anticipation
+
+    @cached_property
+    def last_cohort(self) -> int:
+        """The year in which the last cohort starts."""
+        return max((cohort.year for cohort in self.findings.cohorts), default=self.findings.window[1])
+
+    def comparison_parts(self) -> str:
+        """Return of whom the comparison consists: never covered, covered only after the window, or the last cohort."""
+        sample = self.findings.sample
+        counts = {"never": sample.never_units, "later": sample.later_units, "last": sample.last_cohort_units}
+        parts = [
+            self.phrase(f"term.part_{name}", count=self.count_units(n), year=self.last_cohort) for name, n in counts.items() if n
+        ]
+        return self.phrase("language.clause").join(parts)
+
     def compared_with(self) -> str:
         """Return who the comparison is."""
-        sample, comparison = self.findings.sample, self.findings.comparison
-        count = self.count_units(sample.comparison_units)
-        if comparison == "never_treated":
-            return self.phrase("term.never", count=count)
-        return self.phrase("term.not_yet_never" if sample.comparison_units else "term.not_yet", count=count)
+        findings, sample = self.findings, self.findings.sample
+        if sample.last_cohort_units:
+            return self.phrase("term.not_yet_last", count=self.count_units(sample.last_cohort_units), year=self.last_cohort)
+        if findings.comparison != "never_treated":
+            return self.phrase("term.not_yet_some", parts=self.comparison_parts())
+        if sample.never_units and sample.later_units:
+            return self.phrase("term.outside", parts=self.comparison_parts())
+        return self.phrase("term.later" if sample.later_units else "term.never", count=self.count_units(sample.comparison_units))
+
+    def versus(self, comparison: str) -> str:
+        """Return the comparison of one estimator in short; units covered after the window are not called never covered."""
+        outside = comparison == "never_treated" and self.findings.sample.later_units
+        return self.phrase(f"comparison.{'outside' if outside else comparison}")
 
     def ends(self, group: str) -> tuple[TrendPoint, TrendPoint] | None:
         """Return the first and the last mean of a group, or nothing without two years."""
@@ -169,6 +202,22 @@ class Voice:
     def join(self, sentences: Iterable[str]) -> str:
         """Return sentences one after another: English puts a space between them."""
         return (" " if self.lang == "en" else "").join(s.strip() for s in sentences if s.strip())
+
+
+def published_interval(published: Published, level: float) -> Interval:
+    """Return a published estimate with the range estimate ± z · its standard error, z the normal quantile of the study's level.
+
+    The range is absent where no standard error was published.
+    """
+    if published.std_error is None:
+        return Interval(estimate=published.estimate)
+    reach = NormalDist().inv_cdf(0.5 + level / 2) * published.std_error
+    return Interval(
+        estimate=published.estimate,
+        std_error=published.std_error,
+        low=published.estimate - reach,
+        high=published.estimate + reach,
+    )
 
 
 def has_range(interval: Interval) -> bool:

@@ -58,6 +58,10 @@ class Catalogue:
         many = noun if number == 1 else self.plural(noun)
         return self.say("language.count", count=f"{number:,}", measure=self._measure(noun), noun=many)
 
+    def number(self, number: int, noun: str) -> str:
+        """Return a number of things named before, with the measure word where there is one."""
+        return f"{number:,}{self._measure(noun) or (noun if noun in self.say('language.own_measure').split() else '')}"
+
     def one(self, noun: str) -> str:
         """Return a single thing in words: one county."""
         return self.say("language.a_unit", measure=self._measure(noun), noun=noun)

@@ -1,0 +1,181 @@
+"""A study's data: where they lie, how they are read, and the design they make."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import evalkit
+from evalkit.design import Design
+from evalkit.errors import PanelError, StudyError, first_five, nearest, unknown
+from evalkit.notices import Notice
+from evalkit.panel import Panel
+from evalkit.rollout import Rollout
+from evalkit.study import Study
+
+
+def data_path(study: Study, data: str | Path | None, folder: str | Path) -> Path:
+    """Return the data file of a study, or say how to give it."""
+    if data is None and study.data is None:
+        where = f" Its source is {study.source.url}." if study.source.url else ""
+        raise StudyError(f"The study {study.name!r} ships no data.{where} Give the file: --data PATH.")
+    path = Path(data) if data is not None else Path(folder) / str(study.data)
+    if path.is_dir():
+        raise StudyError(f"{path} is a folder. Give the data file in it.")
+    if not path.is_file():
+        near = nearest(path.name, [p.name for p in path.parent.glob("*")]) if path.parent.is_dir() else []
+        raise StudyError(f"There is no data file {path}." + (f" Nearest there: {', '.join(near)}." if near else ""))
+    return path
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return a csv (UTF-8, also gzipped) or Parquet file as a frame; raises StudyError for what cannot be read as such."""
+    kind = path.name.lower()
+    if not kind.endswith((".csv", ".csv.gz", ".parquet")):
+        raise StudyError(f"{path.name} is neither csv nor Parquet. Save it as csv (UTF-8) first.")
+    try:
+        # index_col=False: a comma at the end of every row must not shift the columns.
+        frame = pd.read_parquet(path) if kind.endswith(".parquet") else pd.read_csv(path, encoding="utf-8-sig", index_col=False)
+    except UnicodeDecodeError as problem:
+        raise StudyError(f"{path.name} is not UTF-8 (byte {problem.start:,}). Save it again as csv with encoding UTF-8.") from None
+    except pd.errors.EmptyDataError:
+        raise StudyError(f"{path.name} is empty: it has neither a header nor a row.") from None
+    except pd.errors.ParserError as problem:
+        raise StudyError(f"{path.name} is not a regular csv: {problem}. Every row needs as many commas as the header.") from None
+    except (OSError, EOFError, ValueError) as problem:
+        raise StudyError(f"{path.name} cannot be read as what its name says: {problem}.") from None
+    if len(frame.columns) == 1 and (mark := next((m for m in ";\t|，" if m in str(frame.columns[0])), None)):
+        raise StudyError(f"{path.name} separates columns by {mark!r}, not by a comma. Save it as csv with commas.")
+    return frame
+
+
+def says_simulated(frame: pd.DataFrame) -> bool:
+    """Return whether the data themselves say that they are simulated, in a column data_status."""
+    return "data_status" in frame and bool(frame["data_status"].astype(str).str.contains("模拟|simulated", case=False).any())
+
+
+def run_id(study: Study, path: Path) -> str:
+    """Return the study's name and the hash of data, parameters, planted truth and package version."""
+    digest = hashlib.sha256()
+    digest.update(hashlib.sha256(path.read_bytes()).digest())
+    digest.update(json.dumps(study.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode())
+    if study.truth is not None and (truth := path.parent / "truth.json").is_file():
+        digest.update(truth.read_bytes())
+    digest.update(evalkit.__version__.encode())
+    return f"{study.name}-{digest.hexdigest()[:10]}"
+
+
+def designed(study: Study, frame: pd.DataFrame) -> tuple[Design, tuple[Notice, ...]]:
+    """Return the design of a study on its data; the whole file is judged before the window is cut out of it.
+
+    Raises StudyError, PanelError, RolloutError or DesignError for what the data do not allow.
+    """
+    treatment = study.treatment
+    names = [
+        study.unit,
+        study.period,
+        study.outcome,
+        *study.covariates,
+        study.weight,
+        study.cluster,
+        treatment.first_year,
+        treatment.group,
+    ]
+    for name in (n for n in names if n is not None):
+        if name not in frame.columns:
+            raise StudyError(unknown("column", name, [str(c) for c in frame.columns]))
+    if treatment.group is not None:
+        frame = frame.assign(**{FROM_GROUP: _since(study, frame)})
+    frame = _dates_read(frame, study.period)
+    clusters = [study.cluster] if study.cluster and study.cluster != study.unit else []
+    whole = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
+    if clusters:
+        _judge_cluster(study, whole)
+    frame = _in_window(study, whole)
+    outcome = study.outcome
+    panel = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
+    if study.scale == "log":
+        outcome = f"log {study.outcome}"
+        frame = frame.assign(**{outcome: np.log(_positive(panel, study))})
+        panel = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
+    rollout = Rollout.from_first_treated(
+        panel, treatment.first_year or FROM_GROUP, never=_never(study), programme=study.programme.en
+    )
+    design = Design(
+        panel, rollout, outcome, covariates=study.covariates, comparison=study.comparison, anticipation=study.anticipation,
+        base=study.base, unbalanced=study.unbalanced,
+    )  # fmt: skip
+    never = {code: count for code, count in rollout.never_codes.items() if count}
+    return design, (Notice("NEVER_CODES", {"codes": never}),) if never and treatment.group is None else ()
+
+
+FROM_GROUP = "first treated period (from treatment.group and since)"
+
+
+def _dates_read(frame: pd.DataFrame, period: str) -> pd.DataFrame:
+    """Return the frame with ISO dates in the period column read as dates; csv files hold them as text."""
+    if pd.api.types.is_numeric_dtype(frame[period]) or pd.api.types.is_datetime64_any_dtype(frame[period]):
+        return frame
+    dates = pd.to_datetime(frame[period], format="ISO8601", errors="coerce")
+    return frame.assign(**{period: dates}) if dates.notna().all() and len(dates) else frame
+
+
+def _in_window(study: Study, whole: Panel) -> pd.DataFrame:
+    first, last = study.window
+    when = whole.periods[whole.period_index]
+    inside = (when >= first) & (when <= last)
+    if not inside.any():
+        raise PanelError(
+            f"The window {first}-{last} leaves no row: {study.period!r} runs from {whole.periods[0]} to {whole.periods[-1]}. "
+            "Change window: in the study."
+        )
+    frame = whole.frame if whole.order is None else whole.frame.iloc[whole.order]
+    return frame[inside].reset_index(drop=True)
+
+
+def _judge_cluster(study: Study, panel: Panel) -> None:
+    """Refuse clusters that change within a unit, and a single one."""
+    codes, labels = pd.factorize(panel.column(str(study.cluster)))
+    if len(labels) < 2:
+        raise StudyError(
+            f"cluster {study.cluster!r} has one value only ({labels[0]}), so nothing can be learned about its variation."
+        )
+    first = codes[np.flatnonzero(np.r_[True, np.diff(panel.unit_index) != 0])]
+    if (moved := codes != first[panel.unit_index]).any():
+        units = np.unique(panel.unit_index[moved])
+        raise StudyError(
+            f"cluster {study.cluster!r} changes over time within {len(units):,} units: {first_five(panel.units[units])}. A cluster is a group that "
+            "units stay in: use one that does not change, or the value of one fixed year."
+        )
+
+
+def _positive(panel: Panel, study: Study) -> pd.Series:
+    """Return the outcome in the frame's row order; zero or negative income has no logarithm and is an error."""
+    income = panel.numbers(study.outcome)
+    if (bad := income <= 0).any():
+        rows = np.flatnonzero(bad)
+        raise PanelError(
+            f"{study.outcome!r} is zero or negative in {len(rows):,} rows: {first_five(panel.places(rows))}. It has no logarithm. "
+            "Mend the values, or set scale: level in the study."
+        )
+    return panel.frame[study.outcome].astype(float)
+
+
+def _since(study: Study, frame: pd.DataFrame) -> pd.Series:
+    """Return the first treated period of units marked by a 0/1 column: 0 (never) or the year of ``since``."""
+    group = frame[study.treatment.group]
+    if not group.isin([0, 1]).all():
+        odd = group[~group.isin([0, 1])].unique()
+        raise StudyError(f"treatment.group {study.treatment.group!r} must be 0 or 1 in every row; it also holds {first_five(odd)}.")
+    return group.map({0: 0, 1: study.treatment.since})
+
+
+def _never(study: Study) -> tuple[float, ...]:
+    if study.treatment.group is not None:
+        return (0.0,)
+    special = {"missing": float("nan"), "inf": float("inf")}
+    return tuple(special[code] if isinstance(code, str) else float(code) for code in study.treatment.never)

@@ -191,3 +191,22 @@ def test_an_unknown_method_is_an_error_that_names_the_nearest() -> None:
 def test_influence_by_observation_is_refused() -> None:
     with pytest.raises(ek.DesignError, match="compares whole units"):
         ek.GroupTime()(design(rows="observation"))
+
+
+def test_a_covariate_with_a_heavy_tail_is_no_perfect_separation() -> None:
+    """Comparison villages far out in the tail have a propensity of nearly zero, which is no lack of overlap."""
+    frame = ek.example_frame(units=120, cohorts=1)
+    wealth = np.random.default_rng(3).pareto(1.2, 120) * 5
+    frame["wealth"] = np.repeat(np.where(np.arange(120) % 2 == 0, wealth * 20, wealth), 8)
+    panel = ek.Panel(frame, unit="village_id", period="year")
+    design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income", covariates=["wealth"])
+    assert np.isfinite(ek.GroupTime()(design).theta).all()
+
+
+def test_a_covariate_that_tells_the_treated_apart_is_refused() -> None:
+    frame = ek.example_frame(units=60, cohorts=1)
+    frame["mark"] = (frame["first_treated"] > 0) + np.random.default_rng(1).uniform(0, 0.1, 60).repeat(8)
+    panel = ek.Panel(frame, unit="village_id", period="year")
+    design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income", covariates=["mark"])
+    with pytest.raises(ek.DesignError, match="apart perfectly"):
+        ek.GroupTime()(design)

@@ -10,8 +10,9 @@ from evalkit.report.voice import Voice
 def facts(voice: Voice) -> tuple[Fact, ...]:
     """Return the choices of a study and where its data come from."""
     findings = voice.findings
+    by = voice.phrase("method.by_weight", weight=findings.weight) if findings.weight else voice.phrase("method.by_units")
     entries = [
-        ("estimator", voice.say("method.estimator_text")),
+        ("estimator", voice.say("method.estimator_text", by=by)),
         ("equation", voice.say("method.equation_text")),
         ("scale", voice.say(f"method.scale_{findings.scale}")),
         *([("money", voice.say("method.money_text"))] if findings.scale == "log" else []),

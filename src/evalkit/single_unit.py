@@ -70,6 +70,29 @@ def one_unit(design: Design, unit: object, level: float = 0.95) -> OneUnit:
     The leave-one-out gap of comparison unit j is e_j / (1 - h_j) with e the residual and h the leverage of the regression
     of changes on the covariates (an intercept without any).
     """
+    comparison, i = _judged(design, unit, level)
+    cohort = int(comparison.cohort[i])
+    base = max(p for p in comparison.periods if p + design.anticipation < cohort)
+    column = {int(p): j for j, p in enumerate(design.periods)}
+    changes = _changes(design, [column[p] for p in comparison.periods], column[base])
+    donors = np.isinf(comparison.cohort) & ~np.isnan(changes).any(axis=1)
+    gap, placebo = _gaps(changes, _covariates(design, column[base]), i, donors)
+    periods = np.array(comparison.periods)
+    after = (periods >= cohort) & ~np.isnan(gap)
+    if np.isnan(changes[i, periods == base]).any() or not after.any():
+        raise DesignError(
+            f"Unit {unit!r} is not seen in {base}, its last period before treatment, or never after it: there is no change to tell."
+        )
+    path = pd.DataFrame({"period": np.append(periods, np.nan), "event_time": np.append(periods - cohort, np.nan)})
+    path["effect"] = np.append(gap, gap[after].mean())
+    placebo = np.column_stack([placebo, placebo[:, after].mean(axis=1)])
+    told = (path["period"] != base).to_numpy() & path["effect"].notna().to_numpy()
+    path, refusal = _ranked(path, placebo, told, level)
+    return OneUnit(design.units[i], cohort, path, len(placebo), refusal)
+
+
+def _judged(design: Design, unit: object, level: float) -> tuple[Comparison, int]:
+    """Return the comparison and the unit's position, or say why the unit has no effect."""
     if not 0 < level < 1:
         raise DesignError(f"The level is a probability between 0 and 1, not {level}.")
     if design.panel.unit is None:
@@ -79,43 +102,29 @@ def one_unit(design: Design, unit: object, level: float = 0.95) -> OneUnit:
         raise DesignError(f"There is no unit {unit!r}. Nearest: {first_five(nearest(str(unit), labels))}.")
     i = labels.index(str(unit))
     comparison = Comparison.of(design)
-    cohort = comparison.cohort[i]
-    if np.isinf(cohort):
+    if np.isinf(comparison.cohort[i]):
         raise DesignError(
             f"Unit {unit!r} serves as comparison: it is not treated in the periods that can be compared, so it has no effect."
         )
-    if cohort not in comparison.cohorts:
+    if comparison.cohort[i] not in comparison.cohorts:
         raise DesignError(
             f"Unit {unit!r} has no effect to estimate: it is treated from {design.cohort[i]:g} on, and effects exist for cohorts "
             f"{first_five(comparison.cohorts)}."
         )
-    base = max(p for p in comparison.periods if p + design.anticipation < cohort)
-    column = {int(p): j for j, p in enumerate(design.periods)}
-    changes = _changes(design, [column[p] for p in comparison.periods], column[base])
-    donors = np.isinf(comparison.cohort) & ~np.isnan(changes).any(axis=1)
-    x = _covariates(design, column[base])
-    gap, placebo = _gaps(changes, x, i, donors)
-    periods = np.array(comparison.periods)
-    after = (periods >= cohort) & ~np.isnan(gap)
-    if np.isnan(changes[i, periods == base]).any() or not after.any():
-        raise DesignError(
-            f"Unit {unit!r} is not seen in {base}, its last period before treatment, or never after it: there is no change to tell."
-        )
-    gap, placebo = np.append(gap, gap[after].mean()), np.column_stack([placebo, placebo[:, after].mean(axis=1)])
-    path = pd.DataFrame({"period": np.append(periods, np.nan), "event_time": np.append(periods - cohort, np.nan), "effect": gap})
-    J = int(donors.sum())
+    return comparison, i
+
+
+def _ranked(path: pd.DataFrame, placebo: Array, told: Array, level: float) -> tuple[pd.DataFrame, Notice | None]:
+    """Return the path with ranks and intervals from the (J, T) gaps of comparison units, or without them and the reason."""
+    J, gap = len(placebo), path["effect"].to_numpy()
     rank = int(np.ceil(level * (J + 1)))
-    refusal = None
     if rank > J:
         needed = int(np.ceil(1 / (1 - level))) - 1
         refusal = Notice("TOO_FEW_COMPARISONS", {"units": J, "smallest_p": round(1 / (J + 1), 3), "needed": needed})
-        path = path.assign(p_value=np.nan, conf_low=np.nan, conf_high=np.nan)
-    else:
-        size = np.sort(np.abs(placebo), axis=0)[rank - 1]
-        p_value = (1 + (np.abs(placebo) >= np.abs(gap) - 1e-12).sum(axis=0)) / (J + 1)
-        untold = np.append(periods == base, False) | np.isnan(gap)
-        path = path.assign(p_value=np.where(untold, np.nan, p_value), conf_low=gap - size, conf_high=gap + size)
-    return OneUnit(design.units[i], int(cohort), path, J, refusal)
+        return path.assign(p_value=np.nan, conf_low=np.nan, conf_high=np.nan), refusal
+    size = np.sort(np.abs(placebo), axis=0)[rank - 1]
+    p_value = (1 + (np.abs(placebo) >= np.abs(gap) - 1e-12).sum(axis=0)) / (J + 1)
+    return path.assign(p_value=np.where(told, p_value, np.nan), conf_low=gap - size, conf_high=gap + size), None
 
 
 def _changes(design: Design, columns: list[int], base: int) -> Array:

@@ -363,3 +363,10 @@ def test_every_sentence_of_the_catalogue_is_used(
     assert keys - said == set()
     named = {key.removeprefix("remark.") for key in catalogue("en").sentences if key.startswith("remark.")}
     assert all(any(name.startswith(code) for code in REMARKS) for name in named)
+
+
+def test_few_clusters_are_told_beside_the_range_that_rests_on_them(lang: str, example_findings: Any) -> None:
+    points = " ".join(callout(compose(example_findings("gain"), lang)).points)
+    assert ("任何一边组数少" if lang == "zh" else "With few on either side") in points
+    none = example_findings("gain", remarks=[])
+    assert ("组数少" if lang == "zh" else "few on either side") not in " ".join(callout(compose(none, lang)).points)

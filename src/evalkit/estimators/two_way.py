@@ -38,7 +38,7 @@ class TwoWay:
     -----
     With staggered treatment and effects that grow, b is a weighted mean of effects in which some weights are
     negative (Goodman-Bacon 2021; de Chaisemartin & D'Haultfoeuille 2020): show it beside :class:`GroupTime`, not
-    instead. The default correction is fixest's: (N-1)/(N-K) G/(G-1), effects nested in clusters not counted, t with
+    instead. Anticipation does not enter: years in which units may already react count as untreated here. The default correction is fixest's: (N-1)/(N-K) G/(G-1), effects nested in clusters not counted, t with
     G - 1 degrees of freedom. On a repeated cross-section cohort effects stand in for unit effects; a panel declared
     ``unbalanced="repeated_cross_section"`` keeps its unit effects.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from evalkit.findings import Interval, Pretrend
 from evalkit.report import numbers
 from evalkit.report.blocks import Callout, Fact
+from evalkit.report.remarks import sentence
 from evalkit.report.voice import Voice, has_range
 
 FEW = 5
@@ -18,7 +19,15 @@ def callout(voice: Voice) -> Callout:
     verdict = voice.findings.verdict
     lead, points = _PARTS[verdict](voice)
     key_numbers = () if verdict in ("pretrend_failed", "too_few") else _key_numbers(voice)
-    return Callout(verdict, MARKS[verdict], voice.say(f"verdict.{verdict}"), lead, key_numbers, (*points, *_from_start(voice)))
+    all_points = (*points, *_few_clusters(voice), *_from_start(voice))
+    return Callout(verdict, MARKS[verdict], voice.say(f"verdict.{verdict}"), lead, key_numbers, all_points)
+
+
+def _few_clusters(voice: Voice) -> list[str]:
+    """Return the warning that a range rests on few clusters, where there is a range: it belongs beside the range."""
+    if voice.findings.verdict == "too_few":
+        return []
+    return [sentence(voice, remark) for remark in voice.findings.remarks if remark.code == "FEW_CLUSTERS"]
 
 
 def gap(voice: Voice, event_time: int, estimate: float) -> str:

@@ -18,7 +18,7 @@ from evalkit.inference.linear import covariance
 from evalkit.kernels import doubly_robust as kernel
 
 FOLDER = "01_did_mpdta"
-pytestmark = needs(FOLDER)
+pytestmark = [needs(FOLDER), pytest.mark.slow]
 
 
 @lru_cache

@@ -189,7 +189,9 @@ def _groups(estimate: Estimate, label: Array) -> int:
     """Return how many clusters stand behind an estimate: all for a regression, those with influence for comparisons of cohorts."""
     if estimate.facts.absorbed:
         return int(label.max()) + 1
-    size = np.abs(estimate.psi).max(axis=1)
+    size = np.zeros(len(estimate.psi))
+    for column in estimate.psi.T:  # one column at a time: psi can be the largest array there is
+        np.maximum(size, np.abs(column), out=size)
     return len(np.unique(label[size > 1e-12 * size.max()]))
 
 

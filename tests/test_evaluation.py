@@ -292,3 +292,8 @@ def test_the_joint_test_of_leads_rejects_true_parallel_trends_about_as_often_as_
         sample = _sample(content, design, Comparison.of(design), cells, frame)
         rejections.append(_pretrend(content, cells, sample).failed)
     assert 0.05 <= np.mean(rejections) <= 0.18
+
+
+def test_a_truth_planted_in_logs_is_no_truth_in_money():
+    with pytest.raises(StudyError, match="planted effects are in logs"):
+        evaluate(study("industry", scale="level"), folder=FOLDER)

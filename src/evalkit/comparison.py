@@ -41,10 +41,13 @@ class Comparison:
             )
         return cls(design, cohort, cohorts, tuple(int(p) for p in periods))
 
+    def base_of(self, cohort: int) -> int:
+        """Return the last clean period before a cohort starts."""
+        return max(p for p in self.periods if p + self.design.anticipation < cohort)
+
     def pairs(self, cohort: int) -> list[tuple[int, int]]:
         """Return (period, base period) of every effect of a cohort."""
-        anticipation = self.design.anticipation
-        clean = max(p for p in self.periods if p + anticipation < cohort)
+        anticipation, clean = self.design.anticipation, self.base_of(cohort)
         if self.design.base == "universal":
             return [(t, clean) for t in self.periods]
         before = dict(zip(self.periods[1:], self.periods[:-1], strict=True))

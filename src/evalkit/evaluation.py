@@ -330,8 +330,7 @@ def _seen_before_and_after(design: Design, comparison: Comparison) -> Array:
     seen = ~np.isnan(design.wide(design.y))
     base = np.full(len(design.units), -1)
     for cohort in comparison.cohorts:
-        clean = max(p for p in comparison.periods if p + design.anticipation < cohort)
-        base[comparison.cohort == cohort] = list(design.periods).index(clean)
+        base[comparison.cohort == cohort] = list(design.periods).index(comparison.base_of(cohort))
     after = (seen & (design.periods[None, :] >= comparison.cohort[:, None])).any(axis=1)
     return np.asarray(after & seen[np.arange(len(base)), base])
 
@@ -356,6 +355,8 @@ def _truth(study: Study, path: Path, top: Headline) -> Truth | None:
         return None
     if not study.source.simulated:
         raise StudyError("truth: belongs to simulated data only. Remove it, or set source.simulated: true.")
+    if study.scale != "log":
+        raise StudyError("truth: the planted effects are in logs. Set scale: log, or remove truth:.")
     file = path.parent / "truth.json"
     if not file.is_file():
         raise StudyError(
@@ -366,6 +367,6 @@ def _truth(study: Study, path: Path, top: Headline) -> Truth | None:
         if not isinstance(known, dict) or key not in known:
             raise StudyError(unknown("planted effect", key, list(known) if isinstance(known, dict) else []))
         known = known[key]
-    effect = float(known["average_log" if study.scale == "log" else "average"])
+    effect = float(known["average_log"])
     low, high = top.effect.low, top.effect.high
     return Truth(effect=effect, inside=low is not None and high is not None and low <= effect <= high)

@@ -72,7 +72,7 @@ def one_unit(design: Design, unit: object, level: float = 0.95) -> OneUnit:
     """
     comparison, i = _judged(design, unit, level)
     cohort = int(comparison.cohort[i])
-    base = max(p for p in comparison.periods if p + design.anticipation < cohort)
+    base = comparison.base_of(cohort)
     column = {int(p): j for j, p in enumerate(design.periods)}
     changes = _changes(design, [column[p] for p in comparison.periods], column[base])
     donors = np.isinf(comparison.cohort) & ~np.isnan(changes).any(axis=1)

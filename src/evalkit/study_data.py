@@ -13,7 +13,7 @@ import evalkit
 from evalkit.design import Design
 from evalkit.errors import PanelError, StudyError, first_five, nearest, unknown
 from evalkit.notices import Notice
-from evalkit.panel import Panel
+from evalkit.panel import Array, Panel
 from evalkit.rollout import Rollout
 from evalkit.study import Study
 
@@ -95,13 +95,13 @@ def designed(study: Study, frame: pd.DataFrame) -> tuple[Design, tuple[Notice, .
     whole = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
     if clusters:
         _judge_cluster(study, whole)
-    frame = _in_window(study, whole)
+    inside = _in_window(study, whole)
+    frame = (whole.frame if whole.order is None else whole.frame.iloc[whole.order])[inside].reset_index(drop=True)
     outcome = study.outcome
-    panel = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
     if study.scale == "log":
         outcome = f"log {study.outcome}"
-        frame = frame.assign(**{outcome: np.log(_positive(panel, study))})
-        panel = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
+        frame[outcome] = np.log(_positive(study, whole, inside))
+    panel = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
     rollout = Rollout.from_first_treated(
         panel, treatment.first_year or FROM_GROUP, never=_never(study), programme=study.programme.en
     )
@@ -124,7 +124,8 @@ def _dates_read(frame: pd.DataFrame, period: str) -> pd.DataFrame:
     return frame.assign(**{period: dates}) if dates.notna().all() and len(dates) else frame
 
 
-def _in_window(study: Study, whole: Panel) -> pd.DataFrame:
+def _in_window(study: Study, whole: Panel) -> Array:
+    """Return (n,) which of the panel's rows lie in the study's window."""
     first, last = study.window
     when = whole.periods[whole.period_index]
     inside = (when >= first) & (when <= last)
@@ -133,8 +134,7 @@ def _in_window(study: Study, whole: Panel) -> pd.DataFrame:
             f"The window {first}-{last} leaves no row: {study.period!r} runs from {whole.periods[0]} to {whole.periods[-1]}. "
             "Change window: in the study."
         )
-    frame = whole.frame if whole.order is None else whole.frame.iloc[whole.order]
-    return frame[inside].reset_index(drop=True)
+    return np.asarray(inside)
 
 
 def _judge_cluster(study: Study, panel: Panel) -> None:
@@ -153,16 +153,16 @@ def _judge_cluster(study: Study, panel: Panel) -> None:
         )
 
 
-def _positive(panel: Panel, study: Study) -> pd.Series:
-    """Return the outcome in the frame's row order; zero or negative income has no logarithm and is an error."""
-    income = panel.numbers(study.outcome)
-    if (bad := income <= 0).any():
+def _positive(study: Study, whole: Panel, inside: Array) -> Array:
+    """Return the outcome of the rows in the window; zero or negative income has no logarithm and is an error."""
+    income = whole.numbers(study.outcome)
+    if (bad := inside & (income <= 0)).any():
         rows = np.flatnonzero(bad)
         raise PanelError(
-            f"{study.outcome!r} is zero or negative in {len(rows):,} rows: {first_five(panel.places(rows))}. It has no logarithm. "
+            f"{study.outcome!r} is zero or negative in {len(rows):,} rows: {first_five(whole.places(rows))}. It has no logarithm. "
             "Mend the values, or set scale: level in the study."
         )
-    return panel.frame[study.outcome].astype(float)
+    return np.asarray(income[inside])
 
 
 def _since(study: Study, frame: pd.DataFrame) -> pd.Series:

@@ -190,10 +190,6 @@ class Voice:
         points = sorted((p for p in self.findings.trends if p.group == group), key=lambda p: p.period)
         return (points[0], points[-1]) if len(points) > 1 else None
 
-    def share_of_base(self, money: float) -> float:
-        """Return money as per cent of base income."""
-        return 100 * money / self.findings.headline.base.estimate
-
     @cached_property
     def smallest_money(self) -> float:
         """The smallest meaningful change in money."""

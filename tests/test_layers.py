@@ -18,13 +18,16 @@ MODULES = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path 
 
 CORE = {"errors", "notices", "panel", "rollout", "estimate", "design"}
 NUMBERS = CORE | {"comparison", "kernels", "estimators", "inference", "aggregation", "income_effect", "single_unit"}
-STUDIES = NUMBERS | {"places", "study", "study_data", "findings", "evaluation"}
+STUDIES = NUMBERS | {"words", "places", "codes", "events", "intake", "study", "study_data", "findings", "evaluation"}
 EVERYTHING = {*STUDIES, "report", "simulate", "examples", "run", "check", "cli", "demo", "evalkit"}
 # Layer -> the layers it may import, besides itself. ``evalkit`` is the package itself: its version and its public names.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
     "notices": set(),
+    "words": {"errors"},
+    "places": {"errors"},
+    "codes": {"errors", "places"},
     "kernels": set(),
     "panel": {"errors", "notices"},
     "estimate": {"errors", "notices"},
@@ -38,12 +41,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "single_unit": CORE | {"comparison"},
     "examples": CORE,
     "simulate": {"errors"},
-    "places": {"errors"},
+    "intake": {"errors", "notices", "words", "places", "codes", "panel", "rollout", "evalkit"},
+    "events": CORE | {"words", "codes"},
     "study": {"errors", "notices", "places"},
     "findings": {"errors", "notices", "study"},
     "study_data": STUDIES | {"evalkit"},
     "evaluation": STUDIES | {"evalkit", "study_data"},
-    "report": {"errors", "study", "findings"},
+    "report": {"errors", "words", "study", "findings", "intake"},
     "run": EVERYTHING,
     "check": EVERYTHING,
     "cli": EVERYTHING,

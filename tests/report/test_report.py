@@ -18,7 +18,7 @@ from fontTools.ttLib import TTFont
 
 from evalkit.report import figures, fonts, write
 from evalkit.report.voice import published_interval
-from evalkit.report.words import LANGUAGES
+from evalkit.words import LANGUAGES
 from evalkit.study import Published, Words
 
 RARE = "埇沚浉瀍猇硚鄠㵲"

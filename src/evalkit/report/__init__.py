@@ -16,7 +16,7 @@ def write(findings: Findings, folder: str | Path, lang: str) -> list[Path]:
 
     Raises
     ------
-    ReportError
+    WordsError
         For an unknown language, and for findings that hold a code without words.
     """
     from evalkit.report import figures, html

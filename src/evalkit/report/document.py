@@ -16,7 +16,7 @@ FIGURES = ("event_study", "estimators", "trends")
 
 
 def compose(findings: Findings, lang: str) -> Document:
-    """Return the report of findings in one language, "zh" or "en"; raises ReportError for what has no words."""
+    """Return the report of findings in one language, "zh" or "en"; raises WordsError for what has no words."""
     voice = Voice(findings, lang)
     sections = [("bottom_line", list(_bottom_line(voice)))]
     sections += [(name, made) for name, make in _SECTIONS.items() if (made := list(make(voice)))]

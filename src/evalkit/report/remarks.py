@@ -10,21 +10,21 @@ from evalkit.errors import unknown
 from evalkit.findings import Remark
 from evalkit.report import numbers
 from evalkit.report.voice import Voice
-from evalkit.report.words import ReportError
+from evalkit.words import WordsError
 
 Facts = dict[str, Any]
 
 
 def sentence(voice: Voice, remark: Remark) -> str:
-    """Return the sentence of a remark; raises ReportError for a code without one."""
+    """Return the sentence of a remark; raises WordsError for a code without one."""
     if remark.code not in REMARKS:
-        raise ReportError(f"{unknown('remark', remark.code, list(REMARKS))} Give it words in report/remarks.py and report/locale.")
+        raise WordsError(f"{unknown('remark', remark.code, list(REMARKS))} Give it words in report/remarks.py and locale.")
     variant, prepare = REMARKS[remark.code]
     try:
         key = f"remark.{remark.code}" + (f"_{variant(remark.facts)}" if variant else "")
         facts = prepare(voice, remark.facts)
     except KeyError as missing:
-        raise ReportError(f"The remark {remark.code} lacks the fact {missing}; it has {sorted(remark.facts)}.") from None
+        raise WordsError(f"The remark {remark.code} lacks the fact {missing}; it has {sorted(remark.facts)}.") from None
     return voice.say(key, **facts)
 
 

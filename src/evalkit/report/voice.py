@@ -9,8 +9,8 @@ from statistics import NormalDist
 
 from evalkit.findings import Findings, Interval, TrendPoint
 from evalkit.report import numbers
-from evalkit.report.words import Catalogue, catalogue
 from evalkit.study import Published, Words
+from evalkit.words import Catalogue, catalogue
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from evalkit.errors import EvalkitError, nearest, unknown
 LANGUAGES = ("zh", "en")
 
 
-class ReportError(EvalkitError):
-    """Findings that a report has no words for."""
+class WordsError(EvalkitError):
+    """Something that a catalogue has no words for."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,19 @@ class Catalogue:
     sentences: Mapping[str, str]
 
     def say(self, key: str, **facts: object) -> str:
-        """Return a sentence with its facts; raises ReportError for an unknown key or a missing fact."""
+        """Return a sentence with its facts; raises WordsError for an unknown key or a missing fact."""
         try:
             template = self.sentences[key]
         except KeyError:
             close = nearest(key, list(self.sentences))
             hint = f" Nearest: {', '.join(close)}." if close else ""
-            raise ReportError(
-                f"The {self.lang} catalogue has no sentence {key!r}.{hint} Add it to every file in report/locale."
+            raise WordsError(
+                f"The {self.lang} catalogue has no sentence {key!r}.{hint} Add it to locale, in every language."
             ) from None
         try:
             return template.format(**facts)
         except (KeyError, IndexError) as missing:
-            raise ReportError(f"The sentence {key!r} needs {missing}, which was not given.") from None
+            raise WordsError(f"The sentence {key!r} needs {missing}, which was not given.") from None
 
     def has(self, key: str) -> bool:
         """Return whether there is such a sentence."""
@@ -82,9 +82,14 @@ class Catalogue:
 def catalogue(lang: str) -> Catalogue:
     """Return the catalogue of a language, "zh" or "en"."""
     if lang not in LANGUAGES:
-        raise ReportError(unknown("language", lang, LANGUAGES))
-    text = files("evalkit.report").joinpath("locale", f"{lang}.toml").read_text(encoding="utf-8")
-    return Catalogue(lang, dict(_flat(tomllib.loads(text))))
+        raise WordsError(unknown("language", lang, LANGUAGES))
+    sentences: dict[str, str] = {}
+    for page in sorted(files("evalkit").joinpath("locale", lang).iterdir(), key=lambda page: page.name):
+        for key, sentence in _flat(tomllib.loads(page.read_text(encoding="utf-8"))):
+            if key in sentences:
+                raise WordsError(f"The {lang} catalogue says {key!r} twice, the second time in {page.name}. Keep one.")
+            sentences[key] = sentence
+    return Catalogue(lang, sentences)
 
 
 def _flat(tree: Mapping[str, object], prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -26,6 +26,9 @@ _PUBLIC = {
     "Inference": "evalkit.inference.linear",
     "covariance": "evalkit.inference.linear",
     "wald": "evalkit.inference.linear",
+    "receive": "evalkit.intake.receiving",
+    "harmonise_counties": "evalkit.intake.counties",
+    "Events": "evalkit.events",
     "Study": "evalkit.study",
     "evaluate": "evalkit.evaluation",
     "Findings": "evalkit.findings",
@@ -37,6 +40,7 @@ _PUBLIC = {
     "DesignError": "evalkit.errors",
     "EstimateError": "evalkit.errors",
     "StudyError": "evalkit.errors",
+    "IntakeError": "evalkit.intake.observations",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -1,10 +1,10 @@
-"""The command line: demo, run, check."""
+"""The command line: demo, run, check, init, intake."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -41,6 +41,7 @@ def root(
 
 
 Out = Annotated[Path, typer.Option("--out", help="输出文件夹 | Folder for the results.")]
+Sheet = Annotated[str | None, typer.Option("--sheet", help="工作表 | Sheet of a workbook.")]
 Lang = Annotated[Language, typer.Option("--lang", help="报告语言 | Language of the report.")]
 
 
@@ -67,17 +68,61 @@ def run(
 def check(
     path: Annotated[Path, typer.Argument(help="研究文件或数据文件 | A study (YAML) or a data file.")],
     data: Annotated[Path | None, typer.Option("--data", help="数据文件 | The data file of the study.")] = None,
+    mapping: Annotated[Path | None, typer.Option("--mapping", help="对照文件 | How the data file is read (intake.yml).")] = None,
+    sheet: Sheet = None,
+    lang: Lang = Language.both,
 ) -> None:
     """检查研究文件或数据，不写任何文件 | Check a study or a data file; nothing is written."""
     from evalkit.check import describe_data, describe_study
     from evalkit.errors import EvalkitError
 
     try:
-        lines = describe_study(path, data) if path.suffix in (".yml", ".yaml") else describe_data(path)
+        if path.suffix in (".yml", ".yaml"):
+            lines = describe_study(path, data, _languages(lang))
+        else:
+            lines = describe_data(path, mapping, _languages(lang), sheet)
     except EvalkitError as problem:
-        _fail(problem)
+        _fail(problem, lang)
     for line in lines:
         typer.echo(line)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="新文件夹 | The folder to write to.")],
+    data: Annotated[Path, typer.Option("--data", help="数据文件 | The new data file.")],
+    sheet: Sheet = None,
+    lang: Lang = Language.both,
+) -> None:
+    """为新数据写好对照文件和研究文件 | Write a commented mapping and study for a new data file."""
+    from evalkit.errors import EvalkitError
+    from evalkit.start import begin
+
+    try:
+        written = begin(folder, data, sheet)
+    except EvalkitError as problem:
+        _fail(problem, lang)
+    for path in written:
+        typer.echo(path)
+
+
+@app.command()
+def intake(
+    mapping: Annotated[Path, typer.Argument(help="对照文件 | The mapping (intake.yml).")],
+    data: Annotated[Path | None, typer.Option("--data", help="数据文件 | The data file; none for a database.")] = None,
+    lang: Lang = Language.both,
+    out: Out = Path("outputs"),
+) -> None:
+    """接收数据：写出面板和数据质量页 | Receive a data file: write its panel and its data-quality page."""
+    from evalkit.errors import EvalkitError
+    from evalkit.run import run_intake
+
+    try:
+        done = run_intake(mapping, data, lang.value, out)
+    except (EvalkitError, OSError) as problem:
+        _fail(problem, lang)
+    for page in done.reports.values():
+        typer.echo(page)
 
 
 def _run_all(studies: list[Path], data: Path | None, lang: Language, out: Path) -> None:
@@ -111,8 +156,21 @@ def _run_all(studies: list[Path], data: Path | None, lang: Language, out: Path) 
         raise typer.Exit(code=1)
 
 
-def _fail(problem: Exception) -> None:
-    typer.echo(f"{type(problem).__name__}: {problem}", err=True)
+def _languages(lang: Language) -> list[str]:
+    return ["zh", "en"] if lang is Language.both else [lang.value]
+
+
+def _fail(problem: Exception, lang: Language = Language.both) -> NoReturn:
+    """Say what is wrong, in the reader's language where there are words for it, and leave with status 1."""
+    from evalkit.intake.observations import IntakeError
+
+    if isinstance(problem, IntakeError):
+        from evalkit.check import problems
+
+        for code in _languages(lang):
+            typer.echo("\n".join(problems(problem, code)), err=True)
+    else:
+        typer.echo(f"{type(problem).__name__}: {problem}", err=True)
     raise typer.Exit(code=1)
 
 

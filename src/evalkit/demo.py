@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from evalkit import bureau
 from evalkit.simulate import LINES, PROGRAMMES, STATUS, TITLE, World, province
 
 README = """# {title}
@@ -23,6 +24,8 @@ Every county, village and household here is invented by a program with known eff
 | `counties_as_published.csv` | 当年公布的县、年 county as printed that year (`county_code`) | {published} |
 | `households.csv.gz` | 户、年 household and year (2011-2020) | {households} |
 | `truth.json` | 植入的效应与问题 planted effects and problems | |
+| `as_received/county_yearbook.csv` | 同一批县，按年鉴版式（GB18030）the same counties as a yearbook prints them | {as_printed} |
+| `as_received/events.csv` | 项目、县、环节、年份 programme, county, event and year | {events} |
 
 | 列 column | 含义与单位 meaning and unit |
 |---|---|
@@ -72,6 +75,8 @@ def readme(world: World) -> str:
         counties=len(world.counties),
         published=len(world.counties_as_published),
         households=len(world.households),
+        as_printed=world.counties_as_published["county_code"].nunique(),
+        events=len(bureau.events(world)),
     )
 
 
@@ -89,8 +94,11 @@ def write_demo(folder: Path | str) -> None:
         "households.csv.gz": packed.getvalue(),
         "truth.json": (json.dumps(world.truth, ensure_ascii=False, indent=2) + "\n").encode(),
         "README.md": readme(world).encode(),
+        "as_received/county_yearbook.csv": bureau.yearbook(world),
+        "as_received/events.csv": comma_separated(bureau.events(world)),
     }
     for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
 
 

@@ -18,8 +18,10 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, StudyError, unknown
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime, TwoWay
+from evalkit.events import Bundle, bundle, effects_by_date
 from evalkit.findings import (
     Cohort,
+    DateRow,
     EstimatorRow,
     Findings,
     Headline,
@@ -34,15 +36,21 @@ from evalkit.findings import (
 )
 from evalkit.income_effect import headline
 from evalkit.inference.linear import Inference, has_own_noise, wald
+from evalkit.intake.income_definition import IncomeDefinition, judge_income_definition, switch_notice, unknown_notice
 from evalkit.notices import Notice
-from evalkit.study import Study
-from evalkit.study_data import data_path, designed, read, run_id, says_simulated
+from evalkit.panel import Panel
+from evalkit.rollout import Rollout
+from evalkit.study import Study, Words
+from evalkit.study_data import Loaded, designed, load, run_id, says_simulated
 
 Array = np.ndarray[Any, Any]
 
 PRETREND_LEVEL = 0.10
 FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow
 TOO_FEW_CLUSTERS = 5  # fewer, and it misses a true zero so often that none is shown
+
+DECLARED = {"net", "disposable", "unknown"}
+INCOME_DEF = "income_def"
 
 Show = Callable[[Estimate], pd.DataFrame]
 
@@ -63,12 +71,18 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
     StudyError, PanelError, RolloutError, DesignError
         When the file cannot be found or the data do not allow the comparison.
     """
-    path = data_path(study, data, folder)
-    frame = read(path)
-    design, notices = designed(study, frame)
+    return evaluate_loaded(study, load(study, data, folder))
+
+
+def evaluate_loaded(study: Study, loaded: Loaded) -> Findings:
+    """Return the findings of a study whose data are loaded already; raises as :func:`evaluate` does."""
+    frame = loaded.frame
+    design, notices = designed(study, frame, loaded.events)
     comparison = Comparison.of(design)
     cells = GroupTime(study.method)(design)
     sample = _sample(study, design, comparison, cells, frame)
+    together, dates = _together(study, design, loaded), _by_date(study, design, loaded)
+    truth = loaded.data.parent / "truth.json" if loaded.data else None
     too_few = min(sample.treated_clusters, sample.comparison_clusters) < TOO_FEW_CLUSTERS
     show = _shown(study, too_few)
     top = _headline(study.scale, design, cells, show)
@@ -76,13 +90,15 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
     pretrend = None if too_few else _pretrend(study, cells, sample)
     rows, refused = _estimators(study, design, cells, show)
     return Findings(
-        run_id=run_id(study, path),
+        run_id=run_id(study, loaded, truth),
         version=evalkit.__version__,
         study=study.name,
         source=study.source.name,
         source_url=study.source.url,
         licence=study.source.licence,
         simulated=study.source.simulated or says_simulated(frame),
+        bundle=_bundle_words(loaded, together),
+        dates=dates,
         headline=top,
         other_scale=_in_levels(study, design, show),
         verdict="too_few" if too_few else _verdict(study, top, pretrend),
@@ -93,8 +109,10 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
         trends=_trends(study, design, comparison),
         pretrend=pretrend,
         sample=sample,
-        remarks=_remarks(study, design, sample, (*notices, *cells.notices, *refused)),
-        truth=_truth(study, path, top),
+        remarks=_remarks(
+            study, design, sample, (*_loaded_notices(study, design, loaded, together), *notices, *cells.notices, *refused)
+        ),
+        truth=_truth(study, truth, top),
         covariates=list(study.covariates),
         published=list(study.published),
         **{name: getattr(study, name) for name in _COPIED},
@@ -339,8 +357,6 @@ def _remarks(study: Study, design: Design, sample: Sample, notices: Iterable[Not
     found = list(notices)
     if study.nominal:
         found.append(Notice("NOMINAL"))
-    if sample.periods[0] < 2013 <= sample.periods[-1]:
-        found.append(Notice("INCOME_DEF_2013"))
     if min(sample.treated_clusters, sample.comparison_clusters) < FEW_CLUSTERS:
         names = ("clusters", "treated_clusters", "comparison_clusters")
         found.append(Notice("FEW_CLUSTERS", {name: getattr(sample, name) for name in names}))
@@ -349,7 +365,59 @@ def _remarks(study: Study, design: Design, sample: Sample, notices: Iterable[Not
     return [Remark(code=notice.code, facts=dict(notice.facts)) for notice in found]
 
 
-def _truth(study: Study, path: Path, top: Headline) -> Truth | None:
+def _loaded_notices(study: Study, design: Design, loaded: Loaded, together: Bundle | None) -> list[Notice]:
+    """Return what intake, the table of events and the definition of income have to tell about the rows of the window."""
+    found = list(loaded.received.notices) if loaded.received else []
+    # Intake tells of its whole file; definition and prices of the window are told by the study itself.
+    found = [notice for notice in found if notice.code.startswith(("INTAKE_", "PRICE_INDEX_"))]
+    definition = _definition(study, design, loaded)
+    start = pd.Series(design.rollout.first_treated, index=design.panel.units)
+    found += [notice for notice in (unknown_notice(definition), switch_notice(definition, start)) if notice is not None]
+    found += list(loaded.events.notices) if loaded.events else []
+    return [*found, together.notice] if together else found
+
+
+def _definition(study: Study, design: Design, loaded: Loaded) -> IncomeDefinition:
+    """Return which definition of income the rows of the window have; refuses where it matters and nobody says."""
+    said, frame = study.income_def, design.panel.frame
+    if said in DECLARED:
+        return judge_income_definition(frame, study.unit, study.period, declared=said)
+    column = said or (INCOME_DEF if INCOME_DEF in frame else None)
+    if column is not None and column not in frame:
+        raise StudyError(unknown("column", column, [*sorted(DECLARED), *(str(c) for c in frame.columns)]))
+    return judge_income_definition(frame, study.unit, study.period, column=column)
+
+
+def _together(study: Study, design: Design, loaded: Loaded) -> Bundle | None:
+    """Return the bundle that the programme is part of, where a table of events tells."""
+    if loaded.events is None:
+        return None
+    return bundle(loaded.events, str(study.treatment.programme), date=study.treatment.date, units=design.panel)
+
+
+def _bundle_words(loaded: Loaded, together: Bundle | None) -> list[Words]:
+    """Return the names of the programmes in a bundle, the study's own first."""
+    if loaded.events is None or together is None:
+        return []
+    return [Words(zh=zh, en=en) for zh, en in (loaded.events.programmes.names[code] for code in together.programmes)]
+
+
+def _by_date(study: Study, design: Design, loaded: Loaded) -> list[DateRow]:
+    """Return the headline under each choice of the date that counts as the start."""
+    if loaded.events is None:
+        return []
+
+    def effect(panel: Panel, rollout: Rollout) -> tuple[float, float, float]:
+        other = replace(design, panel=panel, rollout=rollout)
+        overall = _shown(study, False)(aggregate(GroupTime(study.method)(other), "overall")).iloc[0]
+        return float(overall["estimate"]), float(overall["conf_low"]), float(overall["conf_high"])
+
+    compared = effects_by_date(design.panel, loaded.events, str(study.treatment.programme), effect)
+    own = study.treatment.date
+    return [DateRow(**vars(row), used=row.date == own) for row in compared.rows]
+
+
+def _truth(study: Study, file: Path | None, top: Headline) -> Truth | None:
     """Return the planted effect of simulated data, read from truth.json beside them."""
     if study.truth is None:
         return None
@@ -357,10 +425,9 @@ def _truth(study: Study, path: Path, top: Headline) -> Truth | None:
         raise StudyError("truth: belongs to simulated data only. Remove it, or set source.simulated: true.")
     if study.scale != "log":
         raise StudyError("truth: the planted effects are in logs. Set scale: log, or remove truth:.")
-    file = path.parent / "truth.json"
-    if not file.is_file():
+    if file is None or not file.is_file():
         raise StudyError(
-            f"truth: {study.truth} asks for {file.name} beside the data, and there is none. Real data have no known truth: remove truth:."
+            f"truth: {study.truth} asks for truth.json beside the data, and there is none. Real data have no known truth: remove truth:."
         )
     known = json.loads(file.read_text(encoding="utf-8"))
     for key in study.truth.split("."):

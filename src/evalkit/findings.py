@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -46,7 +47,7 @@ class PathPoint(Frozen):
     high: float | None
     band_low: float | None
     band_high: float | None
-    units: int
+    units: int | None
     reference: bool
 
 
@@ -61,7 +62,7 @@ class EstimatorRow(Frozen):
     comparison: str
     effect: Interval
     cluster: str
-    clusters: int
+    clusters: int | None
     correction: str
     factor: float
     reference: str
@@ -72,7 +73,7 @@ class Cohort(Frozen):
     """Units first treated in one year; used is False when they have no period before treatment."""
 
     year: int
-    units: int
+    units: int | None
     used: bool
     effect: Interval | None = None
 
@@ -84,7 +85,7 @@ class TrendPoint(Frozen):
     group: Literal["treated", "comparison"]
     period: int
     mean: float
-    units: int
+    units: int | None
 
 
 class Pretrend(Frozen):
@@ -104,8 +105,8 @@ class Pretrend(Frozen):
     first: float
 
 
-class Sample(Frozen):
-    """Who is in the study.
+class Told(Frozen):
+    """Who is in the study, as far as it may be told: a count is absent where a public report hides it.
 
     Units are treated_used (with an effect), treated_from_start (no period before), never_units, later_units (treated after the
     window) and last_cohort_units (where all are treated, the last serve as comparison until they start). The comparison
@@ -116,6 +117,27 @@ class Sample(Frozen):
     rows: int
     units: int
     periods: list[int]
+    treated_units: int | None
+    treated_used: int | None
+    treated_from_start: int | None
+    comparison_units: int | None
+    never_units: int | None
+    later_units: int | None
+    last_cohort_units: int | None
+    cluster: str
+    clusters: int
+    rows_used: int | None
+    clusters_used: int | None
+    treated_clusters: int | None
+    comparison_clusters: int | None
+    rows_left_out: int
+    rows_outside: int
+    never_codes: Mapping[str, int | None]
+
+
+class Sample(Told):
+    """Who is in the study, with every count."""
+
     treated_units: int
     treated_used: int
     treated_from_start: int
@@ -123,15 +145,40 @@ class Sample(Frozen):
     never_units: int
     later_units: int
     last_cohort_units: int
-    cluster: str
-    clusters: int
     rows_used: int
     clusters_used: int
     treated_clusters: int
     comparison_clusters: int
-    rows_left_out: int
-    rows_outside: int
-    never_codes: dict[str, int]
+
+
+class Hidden(Frozen):
+    """What a public report leaves out because it rests on fewer than ``minimum`` units, or would tell what does.
+
+    ``event_times`` are points taken off the path, ``periods`` years in which the mean of a group was taken off the trends.
+    Counts that are not told are absent where they stood.
+    """
+
+    minimum: int
+    event_times: list[int]
+    periods: list[int]
+
+
+class DateRow(Frozen):
+    """The headline when one kind of date counts as the start; effect is absent with the reason where there is none.
+
+    ``used`` marks the date of the study; ``left_out`` units took part but lack this date.
+    """
+
+    date: str
+    units: int | None
+    left_out: int | None
+    first_cohort: int | None
+    last_cohort: int | None
+    effect: float | None
+    low: float | None
+    high: float | None
+    reason: str
+    used: bool
 
 
 class Truth(Frozen):
@@ -171,6 +218,8 @@ class Findings(Frozen):
     source_url: str | None
     licence: Words | None
     simulated: bool
+    bundle: list[Words]
+    dates: list[DateRow]
     scale: Literal["log", "level"]
     window: tuple[int, int]
     comparison: str
@@ -191,7 +240,8 @@ class Findings(Frozen):
     cohorts: list[Cohort]
     trends: list[TrendPoint]
     pretrend: Pretrend | None
-    sample: Sample
+    sample: Sample | Told
     remarks: list[Remark]
     published: list[Published]
     truth: Truth | None
+    hidden: Hidden | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,16 @@ from evalkit.panel import Array, Panel
 
 NeverCode = float | int | None
 FAR = 50  # periods
+
+
+class DatedEvents(Protocol):
+    """A judged table of events that can tell when each unit of a panel starts a programme: evalkit.events.Events."""
+
+    def first_treated(
+        self, panel: Panel, programme: str, date: str, missing_date: str | Sequence[str], ended: str
+    ) -> tuple[str, Array, tuple[Notice, ...]]:
+        """Return the programme's code, (N,) first treated periods in panel order (inf without events), and remarks."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +121,56 @@ class Rollout:
         first = np.full(len(panel.units), np.inf)
         np.minimum.at(first, panel.unit_index, when)
         return cls(programme or column, first, panel.units, {}, _window_notices(panel, first))
+
+    @classmethod
+    def from_events(
+        cls,
+        panel: Panel,
+        events: DatedEvents,
+        programme: str,
+        date: str = "funded",
+        missing_date: str | Sequence[str] = "refuse",
+        ended: str = "absorbing",
+    ) -> Rollout:
+        """Read the roll-out from a table of events: a unit is treated from the first year of the chosen event.
+
+        A unit without any event of the programme is untreated, and counted. Exit from the register is no event of a programme and
+        ends nothing.
+
+        Parameters
+        ----------
+        events : evalkit.events.Events
+        programme : str
+            Code or usual name, such as "relocation" or "易地搬迁".
+        date : "listed", "funded", "built" or "moved_in"
+            Which event counts as the start.
+        missing_date : "refuse", "later_event", "any_event" or "listed_untreated", or several in order
+            What to do with units that took part but lack the chosen date: stop and count them; take their first event that usually
+            follows the chosen one; take their first dated event of any kind; take those with nothing but a listing for untreated.
+        ended : "absorbing" or "refuse"
+            Whether support that ended within the panel still counts as treatment, the effect being that of having started, or
+            stops the run.
+
+        Raises
+        ------
+        RolloutError
+            For unknown names and choices, for units without the chosen date, and for years far outside the panel.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from evalkit.events import Events
+        >>> panel = Panel(pd.DataFrame({"village": [1, 1, 2, 2], "year": [2014, 2015] * 2}), unit="village", period="year")
+        >>> happened = pd.DataFrame({"unit": [1], "programme": ["industry"], "event": ["funded"], "date": ["2015-03"]})
+        >>> Rollout.from_events(panel, Events.read(happened), "industry")
+        Rollout of 'industry': 1 units treated from 2015, 1 never treated
+        """
+        if not callable(getattr(type(events), "first_treated", None)):
+            raise RolloutError(
+                "Events are judged before they are used: evalkit.events.Events.read(frame) makes them from a frame or a file."
+            )
+        code, first, notices = events.first_treated(panel, programme, date, missing_date, ended)
+        return cls(code, first, panel.units, {}, (*notices, *_window_notices(panel, first)))
 
     def __repr__(self) -> str:
         treated = self.first_treated[np.isfinite(self.first_treated)]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from evalkit.errors import EvalkitError, StudyError, nearest
 from evalkit.places import shared
 
 NOTEBOOK = "10_intervention_effect.ipynb"
+INTAKE_NOTEBOOK = "00_data_intake.ipynb"
 LANGUAGES = {"zh": ["zh"], "en": ["en"], "both": ["zh", "en"]}
 QUIET_KERNEL = ["--log-level=ERROR"]
 RECORDED = ("numpy", "scipy", "pandas", "matplotlib", "papermill", "ipykernel")
@@ -48,28 +50,89 @@ def run_study(study: str | Path, data: str | Path | None = None, lang: str = "bo
     """
     from evalkit.comparison import Comparison
     from evalkit.study import Study
-    from evalkit.study_data import data_path, designed, read, run_id
+    from evalkit.study_data import designed, load, run_id
 
     if lang not in LANGUAGES:
         raise StudyError(f"There is no language {lang!r}. Allowed: {', '.join(LANGUAGES)}.")
     started = time.time()
     path = Path(study)
     parsed = Study.from_yaml(path)
-    source = data_path(parsed, data, path.parent)
-    Comparison.of(designed(parsed, read(source))[0])
-    identity = run_id(parsed, source)
+    loaded = load(parsed, data, path.parent)
+    Comparison.of(designed(parsed, loaded.frame, loaded.events)[0])
+    identity = run_id(parsed, loaded, loaded.data.parent / "truth.json" if loaded.data else None)
     folder = Path(out) / identity
     folder.mkdir(parents=True, exist_ok=True)
     parameters = {
         "study": str(path.resolve()),
-        "data": str(source.resolve()),
+        "data": str(loaded.data.resolve()) if loaded.data else None,
         "languages": LANGUAGES[lang],
         "out_dir": str(folder.resolve()),
     }
     _execute(shared("notebooks", NOTEBOOK), folder / "notebook.ipynb", parameters)
+    if parsed.intake is not None:
+        mapping = path.parent / parsed.intake
+        _execute(
+            shared("notebooks", INTAKE_NOTEBOOK),
+            folder / "data_intake.ipynb",
+            _intake_parameters(mapping, loaded.data, lang, folder, False),
+        )
+    _refuse_personal_data(folder)
     seconds = round(time.time() - started, 1)
-    _write_manifest(folder, parsed.model_dump(mode="json"), identity, path, source, LANGUAGES[lang], started, seconds)
+    what = {"study": parsed.model_dump(mode="json"), "seed": parsed.seed, "languages": LANGUAGES[lang]}
+    inputs = {path.name: _sha256(path), **loaded.inputs, NOTEBOOK: _sha256(shared("notebooks", NOTEBOOK))}
+    _write_manifest(folder, identity, what, inputs, started, seconds)
     return Run(parsed.name, folder, {code: folder / f"report.{code}.html" for code in LANGUAGES[lang]}, seconds)
+
+
+def run_intake(mapping: str | Path, data: str | Path | None = None, lang: str = "both", out: str | Path = "outputs") -> Run:
+    """Execute the intake notebook for a file and return where its data-quality pages are; the panel lies beside them.
+
+    Raises
+    ------
+    IntakeError
+        For a file that cannot become a panel, with every problem found.
+    """
+    from evalkit.intake.mapping import Mapping
+    from evalkit.intake.receiving import receive
+    from evalkit.intake.summary import run_id
+
+    started = time.time()
+    mapping, source = Path(mapping), Path(data) if data is not None else None
+    received = receive(source, mapping)
+    identity = run_id(received)
+    folder = Path(out) / identity
+    folder.mkdir(parents=True, exist_ok=True)
+    _execute(
+        shared("notebooks", INTAKE_NOTEBOOK), folder / "data_intake.ipynb", _intake_parameters(mapping, source, lang, folder, True)
+    )
+    _refuse_personal_data(folder)
+    what = {"mapping": Mapping.from_yaml(mapping).model_dump(mode="json"), "languages": LANGUAGES[lang]}
+    inputs = {mapping.name: _sha256(mapping), **received.inputs, INTAKE_NOTEBOOK: _sha256(shared("notebooks", INTAKE_NOTEBOOK))}
+    seconds = round(time.time() - started, 1)
+    _write_manifest(folder, identity, what, inputs, started, seconds)
+    return Run(identity, folder, {code: folder / f"data.{code}.html" for code in LANGUAGES[lang]}, seconds)
+
+
+def _intake_parameters(mapping: Path, data: Path | None, lang: str, folder: Path, write_panel: bool) -> dict[str, Any]:
+    return {
+        "mapping": str(mapping.resolve()),
+        "data": str(data.resolve()) if data else None,
+        "languages": LANGUAGES[lang],
+        "out_dir": str(folder.resolve()),
+        "write_panel": write_panel,
+    }
+
+
+def _refuse_personal_data(folder: Path) -> None:
+    """Search everything that was written for personal numbers; where there are some, nothing of the run stays."""
+    from evalkit.intake.disclosure import refuse_leaks
+    from evalkit.intake.observations import IntakeError
+
+    try:
+        refuse_leaks(folder)
+    except IntakeError:
+        shutil.rmtree(folder)
+        raise
 
 
 def _execute(template: Path, target: Path, parameters: dict[str, Any]) -> None:
@@ -130,22 +193,13 @@ def _forget_machine(path: Path, parameters: dict[str, Any]) -> None:
 
 
 def _write_manifest(
-    folder: Path,
-    study: dict[str, Any],
-    identity: str,
-    path: Path,
-    source: Path,
-    languages: list[str],
-    started: float,
-    seconds: float,
+    folder: Path, identity: str, what: dict[str, Any], inputs: dict[str, str], started: float, seconds: float
 ) -> None:
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json")
     manifest = {
         "run_id": identity,
-        "study": study,
-        "languages": languages,
-        "seed": study["seed"],
-        "inputs": {path.name: _sha256(path), source.name: _sha256(source), NOTEBOOK: _sha256(shared("notebooks", NOTEBOOK))},
+        **what,
+        "inputs": inputs,
         "outputs": {p.relative_to(folder).as_posix(): _sha256(p) for p in files},
         "versions": {"evalkit": evalkit.__version__, "python": platform.python_version()} | _versions(),
         "git_commit": _git_commit(),

@@ -30,13 +30,17 @@ class Source(BaseModel):
 
 
 class Treatment(BaseModel):
-    """Who is treated from when: a column with the first year, or a 0/1 column that marks units treated from one year on."""
+    """Who is treated from when: a column with the first year, a 0/1 column with one year for all, or a table of events."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     first_year: str | None = None
     never: tuple[float | Literal["missing", "inf"], ...] = ()
     group: str | None = None
     since: int | None = None
+    events: str | None = Field(default=None, description="table of events (unit, programme, event, date), relative to the study")
+    programme: str | None = Field(default=None, description="programme in the table of events")
+    date: Literal["listed", "funded", "built", "moved_in"] = "funded"
+    missing_date: Literal["refuse", "later_event", "any_event", "listed_untreated"] = "refuse"
 
     @field_validator("never", mode="before")
     @classmethod
@@ -51,8 +55,10 @@ class Treatment(BaseModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> Treatment:
-        if (self.first_year is None) == (self.group is None) or (self.group is None) != (self.since is None):
-            raise ValueError("give either first_year (and never), or group together with since")
+        ways = [self.first_year is not None, self.group is not None, self.events is not None]
+        whole = (self.group is None) == (self.since is None) and (self.events is None) == (self.programme is None)
+        if sum(ways) != 1 or not whole:
+            raise ValueError("give either first_year (and never), or group together with since, or events together with programme")
         return self
 
 
@@ -85,6 +91,7 @@ class Study(BaseModel):
     programme: Words
     data: str | None = Field(default=None, description="file, relative to the study; or given at run time with --data")
     source: Source
+    intake: str | None = Field(default=None, description="how the file is read (intake.yml), relative to the study")
     unit: str = Field(description="column that names the unit")
     unit_word: Words = Field(description="what a unit is: county, household")
     period: str = "year"
@@ -94,6 +101,8 @@ class Study(BaseModel):
     prices: Words = Field(description="price basis, nominal prices if not deflated")
     nominal: bool = Field(description="true when prices are not deflated")
     income_definition: Words | None = None
+    income_def: str | None = Field(default=None, description="net, disposable or unknown for all years, or the column that says it")
+    public: bool = Field(default=False, description="true for a report that leaves the office: cells of few households are hidden")
     scale: Literal["log", "level"] = "log"
     window: tuple[int, int]
     treatment: Treatment

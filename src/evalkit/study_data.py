@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,85 @@ import pandas as pd
 import evalkit
 from evalkit.design import Design
 from evalkit.errors import PanelError, StudyError, first_five, nearest, unknown
+from evalkit.events import Events
+from evalkit.intake.mapping import Mapping
+from evalkit.intake.receiving import Received, receive
 from evalkit.notices import Notice
 from evalkit.panel import Array, Panel
 from evalkit.rollout import Rollout
 from evalkit.study import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A study's data, read and judged.
+
+    Attributes
+    ----------
+    frame : the data, one row per unit and period
+    inputs : name -> sha256 of everything that went in: data, mapping, histories, indices, events
+    data : the data file, None for a database
+    received : what intake did, None for a tidy file that is read as it is
+    events : the table of events, None where the data say who is treated
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    inputs: dict[str, str]
+    data: Path | None = None
+    received: Received | None = field(default=None, repr=False)
+    events: Events | None = field(default=None, repr=False)
+
+
+def load(study: Study, data: str | Path | None, folder: str | Path) -> Loaded:
+    """Return a study's data; with ``intake:`` the file goes through intake, without it must be tidy csv or Parquet.
+
+    Raises
+    ------
+    StudyError, IntakeError, RolloutError
+        When a file cannot be found or read, with every problem found.
+    """
+    folder = Path(folder)
+    files: list[Path] = []
+    received, source = None, None
+    if study.intake is None:
+        source = data_path(study, data, folder)
+        files.append(source)
+        frame = read(source)
+    else:
+        mapping_path = _beside(study.intake, folder, "intake")
+        mapping = Mapping.from_yaml(mapping_path)
+        source = None if mapping.database else data_path(study, data, folder)
+        received = receive(source, mapping, mapping_path.parent)
+        frame = received.frame
+        files.append(mapping_path)
+    events = None
+    if study.treatment.events is not None:
+        path = _beside(study.treatment.events, folder, "treatment.events")
+        files.append(path)
+        events = _under_new_codes(Events.read(path), received)
+    inputs = {path.name: _sha256(path) for path in files}
+    if received is not None:
+        inputs |= received.inputs
+    return Loaded(frame, inputs, source, received, events)
+
+
+def _beside(name: str, folder: Path, key: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        near = nearest(path.name, [p.name for p in path.parent.glob("*")]) if path.parent.is_dir() else []
+        raise StudyError(f"{key}: there is no file {name}." + (f" Nearest there: {', '.join(near)}." if near else ""))
+    return path
+
+
+def _under_new_codes(events: Events, received: Received | None) -> Events:
+    """Return the events with counties under the codes of the panel, where intake followed changes of codes."""
+    if received is None or received.changes.empty:
+        return events
+    changes = received.changes[["from_codes", "unit"]].astype(str).itertuples(index=False, name=None)
+    followed = {code: unit for codes, unit in changes for code in codes.split("+")}
+    known = set(received.frame[received.mapping.unit].astype(str))
+    units = [unit if unit in known else followed.get(unit, unit) for unit in events.frame["unit"].astype(str)]
+    return replace(events, frame=events.frame.assign(unit=units))
 
 
 def data_path(study: Study, data: str | Path | None, folder: str | Path) -> Path:
@@ -36,12 +112,17 @@ def read(path: Path) -> pd.DataFrame:
     """Return a csv (UTF-8, also gzipped) or Parquet file as a frame; raises StudyError for what cannot be read as such."""
     kind = path.name.lower()
     if not kind.endswith((".csv", ".csv.gz", ".parquet")):
-        raise StudyError(f"{path.name} is neither csv nor Parquet. Save it as csv (UTF-8) first.")
+        raise StudyError(
+            f"{path.name} is neither csv nor Parquet. 'evalkit init FOLDER --data {path.name}' writes a mapping (intake.yml) by which "
+            "evalkit reads Excel, Stata, SPSS and yearbook tables; name it in the study as intake:."
+        )
     try:
         # index_col=False: a comma at the end of every row must not shift the columns.
         frame = pd.read_parquet(path) if kind.endswith(".parquet") else pd.read_csv(path, encoding="utf-8-sig", index_col=False)
     except UnicodeDecodeError as problem:
-        raise StudyError(f"{path.name} is not UTF-8 (byte {problem.start:,}). Save it again as csv with encoding UTF-8.") from None
+        raise StudyError(
+            f"{path.name} is not UTF-8 (byte {problem.start:,}). Save it again as csv with encoding UTF-8, or let 'evalkit init' write a mapping for it."
+        ) from None
     except pd.errors.EmptyDataError:
         raise StudyError(f"{path.name} is empty: it has neither a header nor a row.") from None
     except pd.errors.ParserError as problem:
@@ -58,18 +139,23 @@ def says_simulated(frame: pd.DataFrame) -> bool:
     return "data_status" in frame and bool(frame["data_status"].astype(str).str.contains("模拟|simulated", case=False).any())
 
 
-def run_id(study: Study, path: Path) -> str:
-    """Return the study's name and the hash of data, parameters, planted truth and package version."""
+def run_id(study: Study, loaded: Loaded, truth: Path | None = None) -> str:
+    """Return the study's name and the hash of all inputs, parameters, planted truth and package version."""
     digest = hashlib.sha256()
-    digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for name, fingerprint in sorted(loaded.inputs.items()):
+        digest.update(f"{name}:{fingerprint}".encode())
     digest.update(json.dumps(study.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode())
-    if study.truth is not None and (truth := path.parent / "truth.json").is_file():
+    if study.truth is not None and truth is not None and truth.is_file():
         digest.update(truth.read_bytes())
     digest.update(evalkit.__version__.encode())
     return f"{study.name}-{digest.hexdigest()[:10]}"
 
 
-def designed(study: Study, frame: pd.DataFrame) -> tuple[Design, tuple[Notice, ...]]:
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def designed(study: Study, frame: pd.DataFrame, events: Events | None = None) -> tuple[Design, tuple[Notice, ...]]:
     """Return the design of a study on its data; the whole file is judged before the window is cut out of it.
 
     Raises StudyError, PanelError, RolloutError or DesignError for what the data do not allow.
@@ -102,15 +188,21 @@ def designed(study: Study, frame: pd.DataFrame) -> tuple[Design, tuple[Notice, .
         outcome = f"log {study.outcome}"
         frame[outcome] = np.log(_positive(study, whole, inside))
     panel = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
-    rollout = Rollout.from_first_treated(
-        panel, treatment.first_year or FROM_GROUP, never=_never(study), programme=study.programme.en
-    )
+    rollout = rolled_out(study, panel, events)
     design = Design(
         panel, rollout, outcome, covariates=study.covariates, comparison=study.comparison, anticipation=study.anticipation,
         base=study.base, unbalanced=study.unbalanced,
     )  # fmt: skip
     never = {code: count for code, count in rollout.never_codes.items() if count}
-    return design, (Notice("NEVER_CODES", {"codes": never}),) if never and treatment.group is None else ()
+    return design, (Notice("NEVER_CODES", {"codes": never}),) if never and treatment.first_year is not None else ()
+
+
+def rolled_out(study: Study, panel: Panel, events: Events | None, date: str | None = None) -> Rollout:
+    """Return who is treated from when, as the study says it; another ``date`` is for comparing choices of date."""
+    treatment = study.treatment
+    if events is not None:
+        return Rollout.from_events(panel, events, str(treatment.programme), date or treatment.date, treatment.missing_date)
+    return Rollout.from_first_treated(panel, treatment.first_year or FROM_GROUP, never=_never(study), programme=study.programme.en)
 
 
 FROM_GROUP = "first treated period (from treatment.group and since)"

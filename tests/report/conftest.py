@@ -8,6 +8,7 @@ import pytest
 
 from evalkit.findings import (
     Cohort,
+    DateRow,
     EstimatorRow,
     Findings,
     Headline,
@@ -45,10 +46,66 @@ EVERY_REMARK = [
     Remark(code="NOMINAL", facts={}),
     Remark(code="FEW_CLUSTERS", facts={"clusters": 12, "treated_clusters": 5, "comparison_clusters": 6}),
     Remark(code="TWO_WAY_NOT_ESTIMATED", facts={}),
-    Remark(code="INCOME_DEF_2013", facts={}),
     Remark(code="TOO_FEW_COMPARISONS", facts={"units": 6, "smallest_p": 0.143, "needed": 19}),
     Remark(code="UNITS_LEFT_OUT", facts={"units": 4}),
+    Remark(code="PRICE_INDEX_NATIONAL", facts={"provinces": {"52": [2013, 2014], "99": [2016]}}),
+    Remark(code="PRICE_INDEX_UNVERIFIED", facts={"unverified": 3, "used": 20, "years": [2013, 2014, 2016]}),
+    Remark(code="INCOME_DEF_UNKNOWN", facts={"rows": 12, "of_rows": 976, "units": 4, "of_units": 99, "crosses": True}),
+    Remark(
+        code="INCOME_DEF_SWITCH",
+        facts={"years": {2014: 3}, "units": 3, "of_units": 99, "staggered": False, "units_back": 0},
+    ),
+    Remark(
+        code="INCOME_DEF_SWITCH",
+        facts={
+            "years": {"2014": 3, "2015": 90}, "units": 93, "of_units": 99, "staggered": True, "units_back": 1,
+            "treated": 59, "treated_near": 7,
+        },
+    ),
+    Remark(code="UNTREATED_WITHOUT_EVENT", facts={"units": 40}),
+    *(
+        Remark(code="START_FROM_OTHER_EVENT", facts={"choice": choice, "date": "funded", "units": 5})
+        for choice in ("later_event", "any_event", "listed_untreated")
+    ),
+    Remark(code="EVENTS_OUTSIDE_PANEL", facts={"units": 2, "of_units": 61, "first": ["520199", "520198"]}),
+    Remark(code="SUPPORT_ENDED", facts={"units": 2, "treated_units": 59, "share": 2 / 59, "limit": 0.05, "many": False}),
+    Remark(code="SUPPORT_ENDED", facts={"units": 6, "treated_units": 59, "share": 6 / 59, "limit": 0.05, "many": True}),
+    Remark(code="EVENTS_WITHOUT_DATE", facts={"rows": 1, "of_rows": 210}),
+    Remark(code="REGISTER_EXITS_LEFT_OUT", facts={"rows": 30}),
+    Remark(code="PAYMENT_TOLD_TWICE", facts={"rows": 2, "yuan": 150000.0}),
+    Remark(
+        code="BUNDLE",
+        facts={
+            "programmes": ["industry", "health"], "share": 35 / 59, "shares": {"health": 35 / 59}, "units": 35, "treated_units": 59,
+            "window": 1,
+        },
+    ),
+    Remark(code="INTAKE_FLAGS", facts={"masked": 1, "dash": 0, "bounds": 12}),
+    Remark(code="INTAKE_FLAGS", facts={"masked": 14, "dash": 1, "bounds": 1}),
+    Remark(code="INTAKE_FLAGS", facts={"masked": 0, "dash": 3, "bounds": 0}),
+]  # fmt: skip
+MEMBERS = [
+    Words(zh="产业扶贫", en="industry"),
+    Words(zh="健康扶贫", en="health"),
+    Words(zh="易地扶贫搬迁", en="relocation"),
 ]
+
+
+def dates(*effects: float | None, unit: float = 1.0) -> list[DateRow]:
+    """Rows of the four dates: an effect, or none because the event is not on record; the second is the study's own."""
+    kinds = ("listed", "funded", "built", "moved_in")
+    return [
+        DateRow(
+            date=kind, units=0, left_out=59, first_cohort=None, last_cohort=None, effect=None, low=None, high=None,
+            reason=f"No unit has a dated {kind!r} event.", used=kind == "funded",
+        )
+        if effect is None
+        else DateRow(
+            date=kind, units=59, left_out=0, first_cohort=2015 + place, last_cohort=2017 + place, effect=unit * effect,
+            low=unit * (effect - 0.02), high=unit * (effect + 0.02), reason="", used=kind == "funded",
+        )
+        for place, (kind, effect) in enumerate(zip(kinds, effects, strict=True))
+    ]  # fmt: skip
 
 
 def interval(estimate: float, error: float) -> Interval:
@@ -119,6 +176,8 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
         "source_url": None if simulated else "https://example.org/yearbooks",
         "licence": None if simulated else Words(zh="知识共享署名4.0", en="CC BY 4.0"),
         "simulated": simulated,
+        "bundle": [],
+        "dates": [],
         "scale": scale,
         "window": (2013, 2022),
         "comparison": "not_yet_treated",
@@ -229,6 +288,12 @@ def last_cohort(findings: Findings) -> Findings:
     return findings.model_copy(update={"sample": sample, "cohorts": cohorts, "estimators": rows})
 
 
+def of_a_bundle(findings: Findings, members: int = 3, effects: tuple[float | None, ...] = (0.0482, 0.0561, None, None)) -> Findings:
+    """Programmes arrive together, and the start was read from a table of events."""
+    unit = 1.0 if findings.scale == "log" else BASE
+    return findings.model_copy(update={"bundle": MEMBERS[:members], "dates": dates(*effects, unit=unit)})
+
+
 @pytest.fixture(scope="session", name="with_later_units")
 def _with_later_units() -> Any:
     return later_units
@@ -237,6 +302,11 @@ def _with_later_units() -> Any:
 @pytest.fixture(scope="session", name="with_last_cohort")
 def _with_last_cohort() -> Any:
     return last_cohort
+
+
+@pytest.fixture(scope="session", name="of_a_bundle")
+def _of_a_bundle() -> Any:
+    return of_a_bundle
 
 
 @pytest.fixture(scope="session", name="example_findings")

@@ -319,7 +319,7 @@ NAMED_BY_DATA = ("cluster.", "correction.", "correction_note.", "reference.", "e
 
 
 def test_every_sentence_of_the_catalogue_is_used(
-    example_findings: Any, with_later_units: Any, with_last_cohort: Any, monkeypatch: pytest.MonkeyPatch
+    example_findings: Any, with_later_units: Any, with_last_cohort: Any, of_a_bundle: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from evalkit.report import figures
 
@@ -334,6 +334,7 @@ def test_every_sentence_of_the_catalogue_is_used(
         example_findings(comparison="never_treated", covariates=["distance_km"], weight="people"),
         *(example_findings(covariates=["distance_km"], method=method) for method in ("ipw", "reg")),
         with_last_cohort(plain),
+        *(of_a_bundle(plain, members, effects) for members, effects in BUNDLES),
         example_findings(anticipation=1),
         example_findings(pretrend=None, truth=plain.truth.model_copy(update={"inside": False})),
         example_findings(estimators=plain.estimators[1:2], cohorts=plain.cohorts[:1]),

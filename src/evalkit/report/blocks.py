@@ -128,7 +128,10 @@ Block = Heading | Paragraph | Facts | Callout | Listing | Figure | Table
 
 @dataclass(frozen=True)
 class Document:
-    """One report in one language; ``banner`` says on every page that data are simulated, and is empty for real ones."""
+    """One report in one language; ``banner`` says on every page that data are simulated, and is empty for real ones.
+
+    ``sheet`` names a style sheet of its own that a kind of page has besides the common one.
+    """
 
     lang: str
     tag: str
@@ -140,3 +143,4 @@ class Document:
     footer: str
     page_number: tuple[str, str]
     blocks: tuple[Block, ...]
+    sheet: str = ""

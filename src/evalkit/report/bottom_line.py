@@ -19,8 +19,15 @@ def callout(voice: Voice) -> Callout:
     verdict = voice.findings.verdict
     lead, points = _PARTS[verdict](voice)
     key_numbers = () if verdict in ("pretrend_failed", "too_few") else _key_numbers(voice)
-    all_points = (*points, *_few_clusters(voice), *_from_start(voice))
+    all_points = (*_bundle(voice), *points, *_few_clusters(voice), *_from_start(voice))
     return Callout(verdict, MARKS[verdict], voice.say(f"verdict.{verdict}"), lead, key_numbers, all_points)
+
+
+def _bundle(voice: Voice) -> list[str]:
+    """Say that the effect is that of several programmes: nobody may read the lead as the effect of one."""
+    if not voice.findings.bundle:
+        return []
+    return [sentence(voice, remark) for remark in voice.findings.remarks if remark.code == "BUNDLE"]
 
 
 def _few_clusters(voice: Voice) -> list[str]:
@@ -42,7 +49,8 @@ def gap(voice: Voice, event_time: int, estimate: float) -> str:
     facts = {"from": voice.when(event_time), "to": voice.when(reference_time(voice))}
     told = voice.phrase(key, size=voice.size(estimate), **facts)
     units = next((p.units for p in findings.path if p.event_time == event_time), FEW)
-    return voice.phrase("pretrend.few_units", gap=told, units=voice.count_units(units)) if units < FEW else told
+    few = units is not None and units < FEW
+    return voice.phrase("pretrend.few_units", gap=told, units=voice.count_units(units)) if few else told
 
 
 def gaps(voice: Voice, pretrend: Pretrend) -> str:
@@ -183,16 +191,16 @@ def untested(voice: Voice) -> str:
 def _from_start(voice: Voice) -> list[str]:
     """Say of how many treated units the figure is, where some were covered from the start."""
     sample = voice.findings.sample
-    if not sample.treated_from_start:
+    if sample.treated_from_start == 0:
         return []
     parts = [voice.phrase("term.part_from_start", count=voice.count_units(sample.treated_from_start), year=voice.first_clean_start)]
-    if sample.last_cohort_units:
+    if sample.last_cohort_units != 0:
         last = {"count": voice.count_units(sample.last_cohort_units), "year": voice.last_cohort}
         parts.append(voice.phrase("term.part_last", **last))
     return [
         voice.say(
             "bottom.from_start",
-            used=voice.catalogue.number(sample.treated_used, voice.common["unit"]),
+            used=voice.number_units(sample.treated_used),
             treated_count=voice.count_treated(sample.treated_units),
             parts=voice.phrase("language.pause").join(parts),
         )

@@ -64,7 +64,7 @@ def _how(voice: Voice) -> Iterator[Block]:
     sample = voice.findings.sample
     count = voice.count_treated(sample.treated_used)
     who = [voice.say("how.who", count=count, who=voice.compared_with())]
-    if sample.treated_from_start:
+    if sample.treated_from_start != 0:
         who.append(voice.say("how.from_start", count=voice.count_units(sample.treated_from_start)))
     items = [
         Item(voice.join(who), voice.say("how.who_label")),
@@ -172,6 +172,10 @@ def _event_study_facts(voice: Voice) -> dict[str, str]:
 def _figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ...] = ()) -> Figure:
     facts = {"unit_of_effect": voice.unit_of_effect(hundred=True)} | facts
     first = (voice.say("status.simulated_note"),) if voice.findings.simulated else ()
+    hidden = voice.findings.hidden
+    gone = {} if hidden is None else {"event_study": hidden.event_times, "trends": hidden.periods}
+    if hidden and gone.get(name):
+        notes = (*notes, voice.say(f"figure.{name}.hidden", minimum=hidden.minimum))
     plain = "" if voice.ranges else "_plain"
     description, note = (f"figure.{name}.{part}" for part in ("description", "note"))
     if name == "estimators":
@@ -253,7 +257,7 @@ def _who(voice: Voice) -> Iterator[Block]:
             parts=voice.comparison_parts(),
         )
     ]
-    if sample.treated_from_start:
+    if sample.treated_from_start != 0:
         text.append(voice.say("who.from_start", count=voice.count_units(sample.treated_from_start), year=voice.first_clean_start))
     if single := [cohort.year for cohort in findings.cohorts if cohort.used and cohort.units == 1]:
         text.append(voice.say(f"who.single_{'one' if len(single) == 1 else 'many'}", years=voice.years(single)))
@@ -268,6 +272,25 @@ def _who(voice: Voice) -> Iterator[Block]:
             facts |= {f"{name}_first": numbers.money(start.mean), f"{name}_last": numbers.money(end.mean)}
         yield _figure(voice, "trends", facts)
         yield Paragraph(axis, "help")
+    if findings.dates:
+        yield Paragraph(voice.join(_dates(voice)))
+        yield table(voice, "dates")
+
+
+def _dates(voice: Voice) -> Iterator[str]:
+    """Say how far apart the effects are under each choice of the date that counts as the start."""
+    rows = [row for row in voice.findings.dates if row.effect is not None]
+    effects = [row.effect for row in rows if row.effect is not None]
+    facts = {"dates": voice.catalogue.listing(voice.phrase(f"event.{row.date}") for row in rows)}
+    if len(effects) > 1:
+        low, high = min(effects), max(effects)
+        facts |= {"low": voice.effect(low), "high": voice.effect(high), "gap": voice.effect(high - low)}
+        yield voice.say("who.dates_many", unit_of_effect=voice.unit_of_effect(), **facts)
+    else:
+        yield voice.say(f"who.dates_{'one' if effects else 'none'}", **facts)
+    for row in voice.findings.dates:
+        if row.used:
+            yield voice.say("who.dates_own", date=voice.phrase(f"event.{row.date}"))
 
 
 def _limits(voice: Voice) -> Iterator[Block]:
@@ -279,6 +302,8 @@ def _limits(voice: Voice) -> Iterator[Block]:
     ]
     if voice.findings.scale == "log":
         fixed.append(voice.say("limits.money"))
+    if hidden := voice.findings.hidden:
+        fixed.append(voice.say("limits.hidden", minimum=hidden.minimum))
     yield Listing(tuple(Item(text) for text in (*fixed, *remarks)))
 
 

@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 from evalkit.findings import Findings, PathPoint
 from evalkit.report import fonts, numbers
 from evalkit.report.bottom_line import reference_time
-from evalkit.report.voice import Voice, published_interval
+from evalkit.report.voice import Speaker, Voice, published_interval
 
 TREATED, COMPARISON, BAND, INK, PALE, WARNING = "#12436d", "#b35900", "#c3d5e6", "#24292f", "#8a929b", "#8c1d18"
 
@@ -63,8 +63,8 @@ class Picture(Figure):
 def event_study(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     """Return the gap between treated and comparison by years since the start, with pointwise and simultaneous ranges."""
     voice = Voice(findings, lang)
-    with _style():
-        figure, axes = _canvas(voice, "event_study", narrow, 3.9)
+    with look():
+        figure, axes = canvas(voice, "event_study", narrow, 3.9)
         scale = 100 if findings.scale == "log" else 1
         points = [point for point in findings.path if not point.reference]
         axes.axhline(0, color=INK, linewidth=0.8)
@@ -76,12 +76,12 @@ def event_study(findings: Findings, lang: str, narrow: bool = False) -> Picture:
         _event_ticks(axes, voice, narrow)
         axes.set_title(voice.say(f"axis.{findings.scale}"))
         axes.set_xlabel(voice.say("figure.event_study.x"))
-        _value_ticks(axes.yaxis, findings.scale)
+        value_ticks(axes.yaxis, findings.scale)
         axes.annotate(
             voice.say("figure.event_study.starts"), (-0.5, 1), xycoords=("data", "axes fraction"),
             xytext=(4, -2), textcoords="offset points", va="top", fontsize=8.5,
         )  # fmt: skip
-        _legend(figure, axes, narrow)
+        legend(figure, axes, narrow)
     return figure
 
 
@@ -108,7 +108,7 @@ def _path_points(axes: Axes, voice: Voice, points: Sequence[PathPoint], scale: i
         axes.plot(times, values, "o", markersize=5.5, color=TREATED, markerfacecolor=face, markeredgewidth=1.3, label=label)
 
 
-def _legend(figure: Figure, axes: Axes, narrow: bool) -> None:
+def legend(figure: Figure, axes: Axes, narrow: bool) -> None:
     """Put the key below the figure: what the dots are, then what the ranges are."""
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda i: (isinstance(handles[i], Line2D) is False, i))
@@ -132,8 +132,8 @@ def _event_ticks(axes: Axes, voice: Voice, narrow: bool) -> None:
 def trends(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     """Return mean income of both groups over time; on the log scale parallel lines are equal growth."""
     voice = Voice(findings, lang)
-    with _style():
-        figure, axes = _canvas(voice, "trends", narrow, 3.5)
+    with look():
+        figure, axes = canvas(voice, "trends", narrow, 3.5)
         looks = {"treated": (TREATED, "-", "o"), "comparison": (COMPARISON, (0, (5, 2)), "s")}
         lines: dict[str, dict[int, float]] = {}
         for group, (color, style, marker) in looks.items():
@@ -151,7 +151,7 @@ def trends(findings: Findings, lang: str, narrow: bool = False) -> Picture:
             ticks = log_ticks(0.96 * min(means), 1.02 * max(means))
             axes.set_yticks(ticks, [numbers.fixed(tick) for tick in ticks])
         else:
-            _value_ticks(axes.yaxis, "level")
+            value_ticks(axes.yaxis, "level")
         axes.set_title(voice.say(f"axis.trend_{findings.scale}"))
         axes.margins(y=0.13)
         _label_lines(axes, voice, lines, {group: look[0] for group, look in looks.items()})
@@ -210,8 +210,8 @@ def estimators(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     voice = Voice(findings, lang)
     scale = 100 if findings.scale == "log" else 1
     entries = _forest_entries(voice)
-    with _style():
-        figure, axes = _canvas(voice, "estimators", narrow, 0.9 + 0.56 * len(entries))
+    with look():
+        figure, axes = canvas(voice, "estimators", narrow, 0.9 + 0.56 * len(entries))
         axes.grid(False)
         for place, (name, detail, estimate, low, high, marker) in enumerate(entries):
             y = -place
@@ -231,7 +231,7 @@ def estimators(findings: Findings, lang: str, narrow: bool = False) -> Picture:
         axes.margins(x=0.06)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        _value_ticks(axes.xaxis, findings.scale, 5 if narrow else 8)
+        value_ticks(axes.xaxis, findings.scale, 5 if narrow else 8)
         axes.set_xlabel(voice.say(f"axis.forest_{findings.scale}"))
     return figure
 
@@ -260,7 +260,7 @@ DRAW = {"event_study": event_study, "trends": trends, "estimators": estimators}
 def svg(figure: Figure, prefix: str) -> str:
     """Return a figure as SVG text, the same on every run; a prefix makes its ids its own, so that several fit in one page."""
     out = io.StringIO()
-    with _style():
+    with look():
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = out.getvalue()
     text = text[text.index("<svg") :]
@@ -268,7 +268,7 @@ def svg(figure: Figure, prefix: str) -> str:
     return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", text)
 
 
-def _style() -> Any:
+def look() -> Any:
     """Return the look of all figures, as a context that leaves the caller's settings alone."""
     style = {**sns.axes_style("ticks"), **STYLE}
     if path := fonts.files().get("sans"):
@@ -278,14 +278,14 @@ def _style() -> Any:
     return mpl.rc_context(style)
 
 
-def _canvas(voice: Voice, name: str, narrow: bool, height: float) -> tuple[Picture, Axes]:
+def canvas(voice: Speaker, name: str, narrow: bool, height: float) -> tuple[Picture, Axes]:
     """Return an empty figure, marked where data are simulated; a narrow one is for telephones."""
     figure = Picture(figsize=(3.75 if narrow else 6.9, height), layout="constrained")
     figure.set_label(f"{name}-narrow" if narrow else name)
     axes = figure.add_subplot()
     axes.use_sticky_edges = False
     sns.despine(ax=axes)
-    if voice.findings.simulated:
+    if voice.simulated:
         mark = voice.say("status.simulated")
         if narrow:
             figure.suptitle(mark, x=0.995, ha="right", fontsize=8, color=WARNING)
@@ -294,7 +294,7 @@ def _canvas(voice: Voice, name: str, narrow: bool, height: float) -> tuple[Pictu
     return figure, axes
 
 
-def _value_ticks(axis: Any, scale: str, count: int = 7) -> None:
+def value_ticks(axis: Any, scale: str, count: int = 7) -> None:
     """Freeze the ticks of an axis of effects, with true minus signs."""
     low, high = axis.get_view_interval()
     ticks = [tick for tick in MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]

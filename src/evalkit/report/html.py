@@ -34,8 +34,9 @@ def _template() -> Template:
 
 
 def _style(document: Document) -> str:
-    """Return the style sheet with the words that print margins repeat on every page."""
-    sheet = files("evalkit.report").joinpath("style.css").read_text(encoding="utf-8")
+    """Return the style sheets with the words that print margins repeat on every page."""
+    names = ["style.css", document.sheet] if document.sheet else ["style.css"]
+    sheet = "".join(files("evalkit.report").joinpath(name).read_text(encoding="utf-8") for name in names)
     before, after = document.page_number
     words = {"BANNER": document.banner, "FOOTER": document.footer, "PAGE-BEFORE": before, "PAGE-AFTER": after}
     for name, text in words.items():

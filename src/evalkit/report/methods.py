@@ -18,6 +18,7 @@ def facts(voice: Voice) -> tuple[Fact, ...]:
         *([("money", voice.say("method.money_text"))] if findings.scale == "log" else []),
         ("adjustment", voice.say(f"method.{findings.method}" if findings.covariates else "method.plain")),
         ("comparison", voice.say("language.name", name=voice.compared_with())),
+        *_start(voice),
         ("base", _base(voice)),
         ("anticipation", _anticipation(voice)),
         ("covariates", voice.catalogue.listing(findings.covariates) or voice.say("method.covariates_none")),
@@ -36,6 +37,12 @@ def facts(voice: Voice) -> tuple[Fact, ...]:
     found.append(Fact(voice.say("method.version"), voice.phrase("method.version_text", version=findings.version)))
     found.append(Fact(voice.say("method.run_id"), findings.run_id))
     return tuple(found)
+
+
+def _start(voice: Voice) -> list[tuple[str, str]]:
+    """Return which event counts as the start, where the roll-out was read from a table of events."""
+    used = [row.date for row in voice.findings.dates if row.used]
+    return [("start", voice.say("method.start_text", date=voice.phrase(f"event.{date}"))) for date in used]
 
 
 def _base(voice: Voice) -> str:

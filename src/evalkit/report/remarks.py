@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from evalkit.codes import table
 from evalkit.errors import unknown
 from evalkit.findings import Remark
 from evalkit.report import numbers
@@ -63,7 +64,7 @@ def _periods(voice: Voice, facts: Facts) -> Facts:
 def _from_start(voice: Voice, facts: Facts) -> Facts:
     treated = voice.count_treated if voice.lang == "en" else voice.count_units
     return {
-        "units": voice.catalogue.number(facts["units"], voice.common["unit"]),
+        "units": voice.number_units(facts["units"]),
         "treated_units": treated(facts["treated_units"]),
         "year": facts["first_period"] + voice.findings.anticipation,
     }
@@ -113,7 +114,7 @@ def never_code(voice: Voice, code: str) -> str:
 
 def _few_clusters(voice: Voice, facts: Facts) -> Facts:
     def counted(name: str) -> str:
-        return f"{facts[name]:,}" if voice.lang == "en" else voice.count(facts[name], "cluster")
+        return _figure(voice, facts[name]) if voice.lang == "en" else voice.count(facts[name], "cluster")
 
     sides = {name: counted(name) for name in ("treated_clusters", "comparison_clusters")}
     consequence = voice.phrase("fragment.few_ranges" if voice.ranges else "fragment.few_none")
@@ -130,7 +131,100 @@ def _too_few(voice: Voice, facts: Facts) -> Facts:
 
 def _left_out(voice: Voice, facts: Facts) -> Facts:
     units = facts["units"]
-    return {"units": voice.count_units(units if isinstance(units, int) else len(units))}
+    return {"units": voice.count_units(len(units) if isinstance(units, (list, tuple, dict)) else units)}
+
+
+def _national_index(voice: Voice, facts: Facts) -> Facts:
+    names = table("provinces").set_index("code")[voice.lang]
+    told = (
+        voice.phrase("language.parenthesis", outer=names.get(code, code), inner=voice.years(years))
+        for code, years in facts["provinces"].items()
+    )
+    return {"provinces": voice.catalogue.listing(told)}
+
+
+def _unverified_index(voice: Voice, facts: Facts) -> Facts:
+    return {name: f"{facts[name]:,}" for name in ("used", "unverified")} | {"years": voice.years(facts["years"])}
+
+
+def _unknown_definition(voice: Voice, facts: Facts) -> Facts:
+    return _of_units(voice, facts) | {"rows": voice.count(facts["rows"], "row")}
+
+
+def _of_units(voice: Voice, facts: Facts) -> Facts:
+    return {"units": voice.number_units(facts["units"]), "of_units": voice.count_units(facts["of_units"])}
+
+
+def _together_or_staggered(facts: Facts) -> str:
+    return "staggered" if facts["staggered"] else "together"
+
+
+def _switch(voice: Voice, facts: Facts) -> Facts:
+    by_year = {int(year): units for year, units in facts["years"].items()}
+    years = voice.years(list(by_year))
+    if facts["staggered"]:
+        told = (
+            voice.phrase("language.parenthesis", outer=voice.years([year]), inner=voice.count_units(units))
+            for year, units in by_year.items()
+        )
+        years = voice.catalogue.listing(told)
+    near = facts.get("treated_near")
+    counts = {"near": _figure(voice, near), "treated": _figure(voice, facts.get("treated"))}
+    treated = "" if near == 0 or "treated" not in facts else voice.phrase("income_definition.switch_near_start", **counts)
+    return _of_units(voice, facts) | {"years": years, "treated": treated}
+
+
+def _figure(voice: Voice, number: int | None) -> str:
+    return voice.phrase("language.number_hidden") if number is None else f"{number:,}"
+
+
+def _without_event(voice: Voice, facts: Facts) -> Facts:
+    return {"units": voice.count_units(facts["units"]), "programme": voice.common["own_programme"]}
+
+
+def _other_event(voice: Voice, facts: Facts) -> Facts:
+    return _without_event(voice, facts) | {"date": voice.phrase(f"event.{facts['date']}")}
+
+
+def _outside_panel(voice: Voice, facts: Facts) -> Facts:
+    return _of_units(voice, facts) | {"first": voice.catalogue.listing(facts["first"])}
+
+
+def _rows(voice: Voice, facts: Facts) -> Facts:
+    return {"rows": voice.count(facts["rows"], "row")}
+
+
+def _without_date(voice: Voice, facts: Facts) -> Facts:
+    return _rows(voice, facts) | {"of_rows": voice.count(facts["of_rows"], "row")}
+
+
+def _told_twice(voice: Voice, facts: Facts) -> Facts:
+    return _rows(voice, facts) | {"yuan": numbers.fixed(facts["yuan"])}
+
+
+def _many_or_few(facts: Facts) -> str:
+    return "many" if facts["many"] else "few"
+
+
+def _support_ended(voice: Voice, facts: Facts) -> Facts:
+    share, limit = _share(voice, facts["share"]), numbers.whole_percent(facts["limit"])
+    return {"units": voice.count_units(facts["units"]), "share": share, "limit": limit}
+
+
+def _share(voice: Voice, share: float | None) -> str:
+    return voice.phrase("fragment.share_hidden") if share is None else numbers.percent(100 * share)
+
+
+def _bundle(voice: Voice, facts: Facts) -> Facts:
+    names = voice.catalogue.listing(voice.members or facts["programmes"])
+    return {"share": _share(voice, facts["share"]), "window": facts["window"], "programmes": names}
+
+
+def _flags(voice: Voice, facts: Facts) -> Facts:
+    """Return the parts that count anything: hidden cells, cells marked as not available, bounds."""
+    counts = {name: facts[name] for name in ("masked", "dash", "bounds") if facts[name]}
+    parts = (voice.phrase(f"fragment.{name}_{'one' if n == 1 else 'many'}", count=f"{n:,}") for name, n in counts.items())
+    return {"parts": voice.phrase("language.pause").join(parts)}
 
 
 # The code of a remark: what chooses between variants of its sentence, and the facts the sentence quotes.
@@ -149,7 +243,19 @@ REMARKS: dict[str, tuple[Callable[[Facts], str] | None, Callable[[Voice, Facts],
     "NOMINAL": (None, _nothing),
     "FEW_CLUSTERS": (None, _few_clusters),
     "TWO_WAY_NOT_ESTIMATED": (None, _nothing),
-    "INCOME_DEF_2013": (None, _nothing),
     "TOO_FEW_COMPARISONS": (None, _too_few),
     "UNITS_LEFT_OUT": (None, _left_out),
+    "PRICE_INDEX_NATIONAL": (None, _national_index),
+    "PRICE_INDEX_UNVERIFIED": (None, _unverified_index),
+    "INCOME_DEF_UNKNOWN": (None, _unknown_definition),
+    "INCOME_DEF_SWITCH": (_together_or_staggered, _switch),
+    "UNTREATED_WITHOUT_EVENT": (None, _without_event),
+    "START_FROM_OTHER_EVENT": (_choice, _other_event),
+    "EVENTS_OUTSIDE_PANEL": (None, _outside_panel),
+    "EVENTS_WITHOUT_DATE": (None, _without_date),
+    "REGISTER_EXITS_LEFT_OUT": (None, _rows),
+    "PAYMENT_TOLD_TWICE": (None, _told_twice),
+    "SUPPORT_ENDED": (_many_or_few, _support_ended),
+    "BUNDLE": (None, _bundle),
+    "INTAKE_FLAGS": (lambda facts: "parts", _flags),
 }

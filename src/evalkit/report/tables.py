@@ -5,24 +5,32 @@ from __future__ import annotations
 import csv
 import io
 
-from evalkit.findings import Cohort, EstimatorRow, Interval
+from evalkit.findings import Cohort, DateRow, EstimatorRow, Interval, PathPoint, Told
 from evalkit.report import numbers
 from evalkit.report.blocks import Cell, Column, Row, Table
 from evalkit.report.remarks import never_code
 from evalkit.report.voice import Voice
 from evalkit.study import Published
 
-ORDER = ("path", "estimators", "sample", "cohorts")
+ORDER = ("path", "estimators", "sample", "cohorts", "dates")
 
 
 def table(voice: Voice, name: str) -> Table:
-    """Return one of the tables of a report: estimators, path, sample or cohorts."""
+    """Return one of the tables of a report: estimators, path, sample, cohorts or dates."""
     columns, rows, notes = _MAKERS[name](voice)
     if voice.findings.simulated:
         notes = [voice.say("status.simulated_note"), *notes]
+    if (hidden := voice.findings.hidden) and any(voice.mark in cell.values for row in rows for cell in row.cells):
+        notes = [*notes, voice.say("table.hidden_note", mark=voice.mark, minimum=hidden.minimum)]
     number = voice.phrase("language.table", number=ORDER.index(name) + 1)
     return Table(
-        name, number, voice.say(f"table.{name}"), tuple(columns), tuple(rows), tuple(notes), cards=name in ("estimators", "cohorts")
+        name,
+        number,
+        voice.say(f"table.{name}"),
+        tuple(columns),
+        tuple(rows),
+        tuple(notes),
+        cards=name in ("estimators", "cohorts", "dates"),
     )
 
 
@@ -53,8 +61,8 @@ def _text(text: str, detail: str = "") -> Cell:
     return Cell(text, detail, (text,))
 
 
-def _number(value: int) -> Cell:
-    return Cell(f"{value:,}", values=(value,))
+def _number(voice: Voice, value: int | None) -> Cell:
+    return _text(voice.mark) if value is None else Cell(f"{value:,}", values=(value,))
 
 
 def _effect(voice: Voice, value: float | None) -> Cell:
@@ -102,13 +110,14 @@ def _estimators(voice: Voice) -> Made:
 
 def _estimator_row(voice: Voice, row: EstimatorRow) -> Row:
     name, average = voice.say(f"estimator.{row.estimator}"), voice.phrase(f"average.{row.average}")
-    comparison, cluster = voice.versus(row.comparison), voice.cluster(row.cluster, row.clusters)
+    comparison, clusters = voice.versus(row.comparison), row.clusters
+    cluster = voice.cluster(row.cluster, clusters)
     correction = voice.phrase(f"correction.{row.correction}")
     effect = row.effect
     inference = Cell(
-        voice.phrase("table.inference", cluster=cluster, clusters=f"{row.clusters:,}"),
+        voice.phrase("table.inference", cluster=cluster, clusters=voice.mark if clusters is None else f"{clusters:,}"),
         voice.phrase("table.inference_detail", correction=correction, reference=row.reference) if voice.ranges else "",
-        (cluster, row.clusters, correction, row.factor, row.reference),
+        (cluster, voice.mark if clusters is None else clusters, correction, row.factor, row.reference),
     )
     mark = "◆ " if row.headline else ""
     detail = voice.phrase("language.two_parts", one=average, two=comparison)
@@ -143,24 +152,10 @@ def _path(voice: Voice) -> Made:
         _column(voice, "band", "band_low", "band_high"),
         _column(voice, "units"),
     ]
-    rows = []
-    for point in voice.findings.path:
-        when = numbers.fixed(point.event_time)
-        if point.reference:
-            when = voice.phrase("table.reference", when=when)
-        spread = (None,) * 4 if point.reference else (point.low, point.high, point.band_low, point.band_high)
-        rows.append(
-            Row(
-                (
-                    Cell(when, values=(point.event_time,)),
-                    _effect(voice, point.estimate),
-                    _effect(voice, None if point.reference else point.std_error),
-                    _span(voice, spread[0], spread[1]),
-                    _span(voice, spread[2], spread[3]),
-                    _number(point.units),
-                )
-            )
-        )
+    found = {point.event_time: _path_row(voice, point) for point in voice.findings.path}
+    if hidden := voice.findings.hidden:
+        found |= {event_time: _hidden_path_row(voice, event_time) for event_time in hidden.event_times}
+    rows = [found[event_time] for event_time in sorted(found)]
     notes = [voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect())]
     if not voice.ranges:
         return columns, rows, [*notes, voice.say("table.no_range"), voice.say("table.path_note_plain")]
@@ -168,6 +163,28 @@ def _path(voice: Voice) -> Made:
     if any(point.low is None and not point.reference for point in voice.findings.path):
         notes.append(voice.say("table.path_alone"))
     return columns, rows, notes
+
+
+def _path_row(voice: Voice, point: PathPoint) -> Row:
+    when = numbers.fixed(point.event_time)
+    if point.reference:
+        when = voice.phrase("table.reference", when=when)
+    spread = (None,) * 4 if point.reference else (point.low, point.high, point.band_low, point.band_high)
+    return Row(
+        (
+            Cell(when, values=(point.event_time,)),
+            _effect(voice, point.estimate),
+            _effect(voice, None if point.reference else point.std_error),
+            _span(voice, spread[0], spread[1]),
+            _span(voice, spread[2], spread[3]),
+            _number(voice, point.units),
+        )
+    )
+
+
+def _hidden_path_row(voice: Voice, event_time: int) -> Row:
+    none = (_effect(voice, None), _effect(voice, None), _span(voice, None, None), _span(voice, None, None))
+    return Row((Cell(numbers.fixed(event_time), values=(event_time,)), *none, _number(voice, None)))
 
 
 def _cohorts(voice: Voice) -> Made:
@@ -185,7 +202,7 @@ def _cohorts(voice: Voice) -> Made:
             Row(
                 (
                     Cell(voice.phrase("language.one_year", year=cohort.year), values=(cohort.year,)),
-                    _number(cohort.units),
+                    _number(voice, cohort.units),
                     _effect(voice, effect.estimate if effect else None),
                     _span(voice, effect.low if effect else None, effect.high if effect else None),
                     _text(voice.phrase(f"cohort.{_why(voice, cohort)}")),
@@ -199,22 +216,73 @@ def _cohorts(voice: Voice) -> Made:
 def _why(voice: Voice, cohort: Cohort) -> str:
     """Return why a cohort has an estimate or none."""
     findings = voice.findings
+    if cohort.used and cohort.units is None:
+        return "hidden"
     if cohort.used:
         return "single" if cohort.units == 1 else "used"
     if cohort.year <= voice.first_clean_start:
         return "from_start_anticipation" if findings.anticipation else "from_start"
     if cohort.year > max(findings.sample.periods):
         return "later"
-    return "last" if cohort.year == voice.last_cohort and findings.sample.last_cohort_units else "other"
+    return "last" if cohort.year == voice.last_cohort and findings.sample.last_cohort_units != 0 else "other"
+
+
+def _dates(voice: Voice) -> Made:
+    columns = [
+        _event_column(voice, "date", voice.phrase("event_table.reason"), voice.phrase("column.headline")),
+        _event_column(voice, "units"),
+        _event_column(voice, "without"),
+        Column(voice.say("column.start_years"), "left", tuple(voice.say(f"event_table.{end}_cohort") for end in ("first", "last"))),
+        _column(voice, "estimate"),
+        _column(voice, "interval", "low", "high"),
+    ]
+    used = any(row.used for row in voice.findings.dates)
+    notes = [
+        voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
+        *([voice.say("table.dates_headline")] if used else []),
+        voice.say("table.dates_note"),
+        *([] if voice.ranges else [voice.say("table.no_range")]),
+    ]
+    return columns, [_date_row(voice, row) for row in voice.findings.dates], notes
+
+
+def _event_column(voice: Voice, name: str, *more: str) -> Column:
+    label = voice.say(f"event_table.{name}")
+    return Column(label, "left" if more else "right", (label, *more))
+
+
+def _date_row(voice: Voice, row: DateRow) -> Row:
+    word, first, last = voice.say(f"event.{row.date}"), row.first_cohort, row.last_cohort
+    known = first is not None and last is not None
+    years = voice.years(range(first, last + 1)) if first is not None and last is not None else voice.phrase("language.missing")
+    why = voice.say(f"date.{_why_no_effect(row)}") if row.effect is None else ""
+    low, high = (row.low, row.high) if voice.ranges else (None, None)
+    return Row(
+        (
+            Cell(("◆ " if row.used else "") + word, why, (word, why, int(row.used))),
+            _number(voice, row.units),
+            _number(voice, row.left_out),
+            Cell(years, values=(first, last) if known else (None, None)),
+            _effect(voice, row.effect),
+            _span(voice, low, high),
+        ),
+        row.used,
+    )
+
+
+def _why_no_effect(row: DateRow) -> str:
+    """Return why a date has no estimate; what code said of it is for the log, not for readers."""
+    if row.units == 0:
+        return "no_record"
+    return "hidden" if row.units is None else "not_estimated"
 
 
 def _sample(voice: Voice) -> Made:
     columns = [_column(voice, "item", align="left"), _column(voice, "number")]
     sample = voice.findings.sample
-    other = sample.units - sample.treated_used - sample.treated_from_start - sample.comparison_units
     where_any = {
         "from_start": sample.treated_from_start,
-        "not_estimated": other,
+        "not_estimated": _not_estimated(sample),
         "never": sample.never_units,
         "later": sample.later_units,
         "last": sample.last_cohort_units,
@@ -222,7 +290,7 @@ def _sample(voice: Voice) -> Made:
     shown = [
         (voice.say("sample.units"), sample.units),
         (voice.phrase("sample.used"), sample.treated_used),
-        *((voice.phrase(f"sample.{name}"), number) for name, number in where_any.items() if number),
+        *((voice.phrase(f"sample.{name}"), number) for name, number in where_any.items() if number != 0),
         (voice.say("sample.periods"), len(sample.periods)),
         (voice.say("sample.rows"), sample.rows),
         (voice.say("sample.rows_used"), sample.rows_used),
@@ -231,9 +299,16 @@ def _sample(voice: Voice) -> Made:
         (voice.say("sample.clusters", cluster=voice.cluster(sample.cluster, sample.clusters)), sample.clusters),
         (voice.say("sample.clusters_used"), sample.clusters_used),
     ]
-    shown += [(voice.say("sample.never_code", code=never_code(voice, code)), n) for code, n in sample.never_codes.items() if n]
-    rows = [Row((_text(label), _number(number))) for label, number in shown]
+    shown += [(voice.say("sample.never_code", code=never_code(voice, code)), n) for code, n in sample.never_codes.items() if n != 0]
+    rows = [Row((_text(label), _number(voice, number))) for label, number in shown]
     return columns, rows, [voice.say("table.sample_note")]
 
 
-_MAKERS = {"estimators": _estimators, "path": _path, "cohorts": _cohorts, "sample": _sample}
+def _not_estimated(sample: Told) -> int | None:
+    """Return how many units are covered without a usable comparison; nothing where a public report hides what it follows from."""
+    parts = (sample.treated_used, sample.treated_from_start, sample.comparison_units)
+    known = [part for part in parts if part is not None]
+    return sample.units - sum(known) if len(known) == len(parts) else 0
+
+
+_MAKERS = {"estimators": _estimators, "path": _path, "cohorts": _cohorts, "sample": _sample, "dates": _dates}

@@ -13,11 +13,12 @@ from evalkit.study import Published, Words
 from evalkit.words import Catalogue, catalogue
 
 
-@dataclass(frozen=True)
-class Voice:
-    """One report's findings and language; every sentence knows the programme, its groups and its unit of money."""
+class Speaker:
+    """One language and the facts that any sentence may quote: what every page is read aloud with.
 
-    findings: Findings
+    ``common`` holds those facts, ``simulated`` says whether the data are.
+    """
+
     lang: str
 
     @cached_property
@@ -25,41 +26,15 @@ class Voice:
         """The sentences of the language."""
         return catalogue(self.lang)
 
-    def word(self, words: Words) -> str:
-        """Return one of the study's own expressions in this language."""
-        return words.zh if self.lang == "zh" else words.en
-
-    @cached_property
+    @property
     def common(self) -> dict[str, str]:
         """Facts that any sentence may quote."""
-        findings = self.findings
-        unit = self.word(findings.unit_word)
-        units = self.catalogue.plural(unit)
-        noun, per = self._money_parts()
-        return {
-            "programme": self.word(findings.programme),
-            "outcome": self.word(findings.outcome_word),
-            "unit": unit,
-            "units": units,
-            "units_word": units,
-            "a_unit": self.catalogue.one(unit),
-            "treated": self.catalogue.say("term.treated", unit=units),
-            "comparison": self.catalogue.say("term.comparison", unit=units),
-            "money": self.word(findings.money),
-            "noun": noun,
-            "per": per,
-            "prices": self.word(findings.prices),
-            "level": numbers.whole_percent(findings.level),
-        }
+        raise NotImplementedError
 
-    def _money_parts(self) -> tuple[str, str]:
-        """Split a unit of money: yuan and per person per year, 元 and 每人每年."""
-        money = self.word(self.findings.money)
-        if self.lang == "en":
-            noun, per, rest = money.partition(" per ")
-            return noun, (per + rest).strip()
-        noun, _, rest = money.partition("/")
-        return noun, "".join(self.catalogue.say("term.per_person", thing=part) for part in rest.split("·") if part)
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are simulated."""
+        raise NotImplementedError
 
     def say(self, key: str, **facts: object) -> str:
         """Return a sentence with the common facts and its own, begun with a capital letter."""
@@ -70,17 +45,22 @@ class Voice:
         """Return a part of a sentence."""
         return self.catalogue.say(key, **{**self.common, **facts})
 
-    def count_units(self, number: int) -> str:
-        """Return a number of units: 99 counties."""
-        return self.catalogue.count(number, self.common["unit"])
+    def count_units(self, number: int | None) -> str:
+        """Return a number of units: 99 counties; some counties where a public report does not tell how many."""
+        return self._counted(number, self.common["unit"])
 
-    def count_treated(self, number: int) -> str:
-        """Return a number of treated units."""
-        return self.catalogue.count(number, self.catalogue.say("term.treated", unit=self.common["unit"]))
+    def number_units(self, number: int | None) -> str:
+        """Return a number of units that are named beside it: 3 of 99 counties."""
+        return self.phrase("language.number_hidden") if number is None else self.catalogue.number(number, self.common["unit"])
 
-    def count(self, number: int, noun: str) -> str:
+    def count(self, number: int | None, noun: str) -> str:
         """Return a number of rows, clusters or years."""
-        return self.catalogue.count(number, self.catalogue.say(f"noun.{noun}"))
+        return self._counted(number, self.catalogue.say(f"noun.{noun}"))
+
+    def _counted(self, number: int | None, noun: str) -> str:
+        if number is None:
+            return self.phrase("language.count_hidden", noun=self.catalogue.plural(noun))
+        return self.catalogue.count(number, noun)
 
     def years(self, years: Sequence[int]) -> str:
         """Return consecutive years as a range, and single years one by one."""
@@ -96,6 +76,88 @@ class Voice:
         if len(run) == 1:
             return self.phrase("language.one_year", year=run[0])
         return self.phrase("language.years", first=run[0], last=run[-1])
+
+    def join(self, sentences: Iterable[str]) -> str:
+        """Return sentences one after another: English puts a space between them."""
+        return (" " if self.lang == "en" else "").join(s.strip() for s in sentences if s.strip())
+
+
+@dataclass(frozen=True)
+class Voice(Speaker):
+    """One report's findings and language; every sentence knows the programme, its groups and its unit of money.
+
+    An effect is that of ``programme``, which is a bundle where programmes arrive together; who was covered, and since when,
+    is told of ``own_programme``, whose start the study dates.
+    """
+
+    findings: Findings
+    lang: str
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data are simulated."""
+        return self.findings.simulated
+
+    def word(self, words: Words) -> str:
+        """Return one of the study's own expressions in this language."""
+        return words.zh if self.lang == "zh" else words.en
+
+    @cached_property
+    def common(self) -> dict[str, str]:
+        """Facts that any sentence may quote."""
+        findings = self.findings
+        unit = self.word(findings.unit_word)
+        units = self.catalogue.plural(unit)
+        noun, per = self._money_parts()
+        return {
+            "programme": self._bundle() or self.word(findings.programme),
+            "own_programme": self.word(findings.programme),
+            "outcome": self.word(findings.outcome_word),
+            "unit": unit,
+            "units": units,
+            "units_word": units,
+            "a_unit": self.catalogue.one(unit),
+            "treated": self.catalogue.say("term.treated", unit=units),
+            "comparison": self.catalogue.say("term.comparison", unit=units),
+            "money": self.word(findings.money),
+            "noun": noun,
+            "per": per,
+            "prices": self.word(findings.prices),
+            "level": numbers.whole_percent(findings.level),
+        }
+
+    @property
+    def members(self) -> list[str]:
+        """The names of the programmes in the bundle, the study's own first; empty without a bundle."""
+        return [self.word(words) for words in self.findings.bundle]
+
+    def _bundle(self) -> str:
+        """Return what an effect that belongs to several programmes is called, or nothing without a bundle."""
+        if not self.findings.bundle:
+            return ""
+        first, *others = self.members
+        key = "two" if len(others) == 1 else "more"
+        names = self.catalogue.say(f"term.bundle_{key}", first=first, others=self.catalogue.listing(others))
+        return self.catalogue.say("term.bundle", programmes=names)
+
+    def _money_parts(self) -> tuple[str, str]:
+        """Split a unit of money: yuan and per person per year, 元 and 每人每年."""
+        money = self.word(self.findings.money)
+        if self.lang == "en":
+            noun, per, rest = money.partition(" per ")
+            return noun, (per + rest).strip()
+        noun, _, rest = money.partition("/")
+        return noun, "".join(self.catalogue.say("term.per_person", thing=part) for part in rest.split("·") if part)
+
+    def count_treated(self, number: int | None) -> str:
+        """Return a number of treated units."""
+        return self._counted(number, self.catalogue.say("term.treated", unit=self.common["unit"]))
+
+    @cached_property
+    def mark(self) -> str:
+        """What a table shows instead of a count that a public report does not tell, nothing where all is told."""
+        hidden = self.findings.hidden
+        return self.phrase("disclosure.mark", minimum=hidden.minimum) if hidden else ""
 
     def when(self, event_time: int) -> str:
         """Return an event time in words."""
@@ -165,24 +227,28 @@ class Voice:
         sample = self.findings.sample
         counts = {"never": sample.never_units, "later": sample.later_units, "last": sample.last_cohort_units}
         parts = [
-            self.phrase(f"term.part_{name}", count=self.count_units(n), year=self.last_cohort) for name, n in counts.items() if n
+            self.phrase(f"term.part_{name}", count=self.count_units(n), year=self.last_cohort)
+            for name, n in counts.items()
+            if n != 0
         ]
         return self.phrase("language.clause").join(parts)
 
     def compared_with(self) -> str:
         """Return who the comparison is."""
         findings, sample = self.findings, self.findings.sample
-        if sample.last_cohort_units:
+        if sample.last_cohort_units != 0:
             return self.phrase("term.not_yet_last", count=self.count_units(sample.last_cohort_units), year=self.last_cohort)
         if findings.comparison != "never_treated":
             return self.phrase("term.not_yet_some", parts=self.comparison_parts())
-        if sample.never_units and sample.later_units:
+        if sample.never_units != 0 and sample.later_units != 0:
             return self.phrase("term.outside", parts=self.comparison_parts())
-        return self.phrase("term.later" if sample.later_units else "term.never", count=self.count_units(sample.comparison_units))
+        return self.phrase(
+            "term.later" if sample.later_units != 0 else "term.never", count=self.count_units(sample.comparison_units)
+        )
 
     def versus(self, comparison: str) -> str:
         """Return the comparison of one estimator in short; units covered after the window are not called never covered."""
-        outside = comparison == "never_treated" and self.findings.sample.later_units
+        outside = comparison == "never_treated" and self.findings.sample.later_units != 0
         return self.phrase(f"comparison.{'outside' if outside else comparison}")
 
     def ends(self, group: str) -> tuple[TrendPoint, TrendPoint] | None:
@@ -194,10 +260,6 @@ class Voice:
     def smallest_money(self) -> float:
         """The smallest meaningful change in money."""
         return self.findings.smallest_meaningful_percent / 100 * self.findings.headline.base.estimate
-
-    def join(self, sentences: Iterable[str]) -> str:
-        """Return sentences one after another: English puts a space between them."""
-        return (" " if self.lang == "en" else "").join(s.strip() for s in sentences if s.strip())
 
 
 def published_interval(published: Published, level: float) -> Interval:

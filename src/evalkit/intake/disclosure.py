@@ -1,0 +1,383 @@
+"""What leaves the house: a search of the results for personal data, and tables without cells that rest on too few households."""
+
+from __future__ import annotations
+
+import gzip
+import html
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from evalkit.intake.observations import SHOWN, IntakeError, Problem
+from evalkit.intake.privacy import find_personal, policy, recognise, safe
+from evalkit.words import Catalogue
+
+Flags = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.float64]
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+PAGES = {".html", ".htm", ".xml", ".svg"}
+# Tags that stand inside a line: a number can go on behind them. Of Word's, all but paragraphs, cells, rows, breaks and tabs.
+_TAG = (
+    r"</?(?:w:(?!(?:p|tc|tr|br|tab|cr)[ />])[A-Za-z]+|a:(?:r|t|rPr)|text:span|rPr|rFont|sz|color|family|charset|scheme|tspan|span|strong|em|font|mark|small|"
+    r"sub|sup|wbr|code|[abirtu])(?: [^<>]*)?/?>"
+)
+_INLINE, _TORN = re.compile(_TAG), re.compile(rf"[0-9０-９](?:{_TAG})+[0-9０-９]")
+_DRAWN = re.compile(r' (?:d|points)="[^"]*"')  # the coordinates of a drawing
+_EMBEDDED = re.compile(r"[A-Za-z0-9+/](?<![A-Za-z0-9+/]{2})[A-Za-z0-9+/]{69,}={0,2}")  # pictures and fonts in base64
+_ESCAPED = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["/])|[nrtbf\\])')
+_RUN = re.compile(r"[0-9０-９](?<![0-9][0-9])(?<![0-9]\.[0-9])(?:[ \-－‐‑‒–—　\u00a0\u200b]?[0-9０-９]){6,}")
+_BEFORE, _AFTER = 16, 6  # characters around a run of digits that say what it is
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"wOFF", b"wOF2", b"\0\1\0\0", b"OTTO")
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A file of the results that holds what looks personal: its name below the folder, what, and how often; never which."""
+
+    file: str
+    what: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The search of a folder: what was found, how many files were read, and which could not be (pictures, fonts, other binary files)."""
+
+    leaks: tuple[Leak, ...]
+    searched: int
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LeakProblem(Problem):
+    """The problem that results hold what looks personal: it names the first five files and the kinds, in the reader's language."""
+
+    leaks: tuple[Leak, ...] = ()
+
+    def say(self, words: Catalogue) -> str:
+        """Return the problem as a sentence with its files."""
+        shown = [
+            words.say("disclosure.leak", file=leak.file, what=words.say(f"personal.{leak.what}"), count=f"{leak.count:,}")
+            for leak in self.leaks[:SHOWN]
+        ]
+        more = words.say("place.more", count=len(self.leaks) - SHOWN) if len(self.leaks) > SHOWN else ""
+        found = words.say("disclosure.between").join(shown) + more
+        return words.say(f"{self.kind}.{self.code}", found=found, count=f"{self.count:,}")
+
+
+def scan(folder: Path | str) -> tuple[Leak, ...]:
+    """Return what looks personal in the files of a folder and below; ``inspect`` says as well which files could not be read."""
+    return inspect(folder).leaks
+
+
+def inspect(folder: Path | str) -> Inspection:
+    """Search every file below a folder, and the names of the files, for identity, card and telephone numbers and personal headings.
+
+    Texts of every kind, pages, notebooks, CSV tables (their headings too), Excel and Word files, gzip and zip archives, Parquet files and
+    the plain strings of PDF files are read. Embedded pictures and fonts are left out.
+    """
+    root = Path(folder)
+    leaks: list[Leak] = []
+    skipped: list[str] = []
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    for path in files:
+        name = path.relative_to(root).as_posix()
+        found = _in_file(name, path.read_bytes())
+        if found is None:
+            skipped.append(safe(name))
+        in_name = Counter(span.what for span in recognise(name))
+        for what, count in sorted(((found or Counter()) + in_name).items()):
+            leaks.append(Leak(safe(name), what, count))
+    return Inspection(tuple(leaks), len(files) - len(skipped), tuple(skipped))
+
+
+def refuse_leaks(folder: Path | str) -> None:
+    """Raise IntakeError when the files of a folder hold what looks personal, naming files and kinds."""
+    leaks = scan(folder)
+    if not leaks:
+        return
+    raise IntakeError(LeakProblem("PERSONAL_DATA_IN_OUTPUT", count=len({leak.file for leak in leaks}), leaks=leaks))
+
+
+def _in_file(name: str, content: bytes) -> Counter[str] | None:
+    """Return how often each kind occurs in a file, None when the file cannot be read."""
+    suffix = PurePosixPath(name.lower()).suffix
+    if content[:2] == b"\x1f\x8b":
+        return _in_file(name[: -len(suffix)] if suffix in (".gz", ".gzip") else name, gzip.decompress(content))
+    if content[:4] == b"PK\3\4":
+        return _in_archive(content)
+    if content[:4] == b"PAR1":
+        return _in_table(pd.read_parquet(BytesIO(content)))
+    if content[:5] == b"%PDF-":
+        return _in_text(strings) if (strings := _pdf_text(content)) else None
+    if (text := _decoded(content)) is None:
+        return None
+    if suffix in SEPARATORS and (frame := _as_table(text, SEPARATORS[suffix])) is not None:
+        return _in_table(frame)
+    return _in_page(text) if suffix in PAGES else _in_text(text)
+
+
+def _decoded(content: bytes) -> str | None:
+    """Return a text file's text, None for a binary file."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    if content.startswith(PICTURES) or b"\0" in content[:8000]:
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # digits are the same in every encoding that remains
+        return content.decode("gb18030", errors="replace")
+
+
+def _in_archive(content: bytes) -> Counter[str] | None:
+    if not zipfile.is_zipfile(BytesIO(content)):
+        return None
+    found: Counter[str] = Counter()
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        if any(member.flag_bits & 1 for member in archive.infolist()):  # locked by a password
+            return None
+        for member in archive.infolist():
+            found += _in_file(member.filename, archive.read(member)) or Counter()
+    return found
+
+
+def _as_table(text: str, separator: str) -> pd.DataFrame | None:
+    """Return the table that a text file holds, None when its lines do not have the same number of cells."""
+    try:
+        frame = pd.read_csv(StringIO(text), sep=separator, dtype="str", keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError):
+        return None
+    # Where rows are longer than the headings, the first cells were taken for names of rows.
+    return frame if frame.shape[1] > 1 and isinstance(frame.index, pd.RangeIndex) else None
+
+
+def _in_table(frame: pd.DataFrame) -> Counter[str]:
+    headings = [str(heading) for heading in frame.columns]
+    found = _in_text("\n".join(headings))
+    for column in find_personal(frame, headings):
+        found[column.what] += column.count
+    return found
+
+
+def _in_page(text: str) -> Counter[str]:
+    """Return what a page holds, in its tags as well as across those that stand inside a line."""
+    if "&#" in text:
+        text = html.unescape(text)
+    text = _DRAWN.sub(" ", text)
+    found = _in_text(text)
+    return found | _in_text(_INLINE.sub("", text)) if _TORN.search(text) else found
+
+
+def _in_text(text: str) -> Counter[str]:
+    if "\\" in text:
+        text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else match[2] or "\n", text)
+        text = _DRAWN.sub(" ", text)
+    runs = _around_digits(_EMBEDDED.sub(" ", text))
+    spans = recognise(runs)
+    found = Counter(span.what for span in spans)
+    # Numbers of households pass the check digit of cards too, one in ten of them: cards pass it always.
+    unsure = sum(span.what == "account" and not span.certain for span in spans)
+    if unsure and unsure < float(policy("own_number_share")) * len(re.findall(r"(?<![0-9])[3-9][0-9]{15,18}(?![0-9])", runs)):
+        found["account"] -= unsure
+    return +found
+
+
+def _around_digits(text: str) -> str:
+    """Return only the stretches of a text that hold long runs of digits, a line each."""
+    kept, end = [], 0
+    runs = [match.span() for match in _RUN.finditer(text)]
+    for start, stop in runs:
+        kept.append(text[max(end, start - _BEFORE) : stop + _AFTER].replace("\n", " "))
+        end = stop
+    return "\n".join(kept)
+
+
+def _pdf_text(content: bytes) -> str:
+    """Return the plain strings of a PDF file; text set in embedded fonts by glyph numbers cannot be read and gives none."""
+    lines = []
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", content, re.DOTALL):
+        unpacker = zlib.decompressobj()
+        try:
+            page = unpacker.decompress(stream)
+        except zlib.error:  # not compressed, or a picture
+            page = stream
+        for shown in re.findall(rb"\[((?:\((?:\\.|[^\\()])*\)|[^\[\]()])*)\] ?TJ|(\((?:\\.|[^\\()])*\)) ?Tj", page):
+            strings = re.findall(rb"\(((?:\\.|[^\\()])*)\)", shown[0] or shown[1])
+            lines.append(b"".join(strings).decode("latin-1"))
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A cell that is not shown: its row and column, and why: "small", or "complement" (else a small one could be worked out).
+
+    The reason is for the owner of the data: a public table marks both alike.
+    """
+
+    row: object
+    column: object
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Suppressed:
+    """A table whose cells on too few households are missing, and which cells these are."""
+
+    table: pd.DataFrame
+    cells: tuple[Hidden, ...]
+    minimum: int
+
+    def marked(self, words: Catalogue) -> pd.DataFrame:
+        """Return the table for a public version: hidden cells carry a mark, the same for every reason."""
+        shown = self.table.astype(object)
+        for cell in self.cells:
+            shown.loc[[cell.row], [cell.column]] = words.say("disclosure.mark", minimum=self.minimum)
+        return shown
+
+
+def suppress(
+    table: pd.DataFrame,
+    counts: str | pd.Series | pd.DataFrame,
+    minimum: int | None = None,
+    *,
+    values: Sequence[str] | None = None,
+    within: str | Sequence[str] = (),
+    total: object = None,
+) -> Suppressed:
+    """Return the table without the cells that rest on fewer than ``minimum`` households, nor those that would reveal them.
+
+    Where the total of a line is published, one hidden cell is the total less the others. So in every such line at least two cells are
+    hidden, together resting on at least ``minimum`` households; the smallest remaining ones join. A cell whose count is unknown is hidden.
+
+    Parameters
+    ----------
+    table : (n, k) frame with rows named once each
+    counts : households behind the cells
+        A column of the table or (n,) counts when every row is a cell; an (n, k) frame, with the same rows and columns, when every
+        value is one.
+    minimum : int, optional
+        10 unless said otherwise (data/codes/disclosure.csv).
+    values : columns to hide when every row is a cell; all numeric columns, the counts too, if not given
+    within : columns whose groups have a published total, when every row is a cell
+    total : the name of the row and of the column that hold the totals, when every value is a cell
+
+    Raises
+    ------
+    ValueError
+        When rows or columns of the counts are not those of the table.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"poor": [30.0, 4.0, 25.0], "other": [80.0, 60.0, 12.0]}, index=["A", "B", "C"])
+    >>> table.loc["total"] = table.sum()
+    >>> hidden = suppress(table, table, total="total")
+    >>> [(cell.row, cell.column, cell.reason) for cell in hidden.cells]
+    [('B', 'poor', 'small'), ('C', 'poor', 'complement')]
+    """
+    least = int(policy("minimum_households")) if minimum is None else minimum
+    if isinstance(counts, pd.DataFrame):
+        if not (table.index.equals(counts.index) and table.columns.equals(counts.columns)):
+            raise ValueError("the counts need the rows and the columns of the table")
+        numbers = counts.to_numpy(dtype=float, na_value=np.nan)
+        hidden, small = _hide(numbers, least, _margins(table, total))
+        columns: list[object] = list(table.columns)
+    else:
+        series = table[counts] if isinstance(counts, str) else counts
+        if not series.index.equals(table.index):
+            raise ValueError("the counts need the rows of the table")
+        numbers = series.to_numpy(dtype=float, na_value=np.nan)[:, None]
+        columns = list(values) if values is not None else list(table.select_dtypes("number").columns)
+        hidden, small = _hide(numbers, least, _groups(table, [within] if isinstance(within, str) else list(within)))
+        hidden, small = np.repeat(hidden, len(columns), axis=1), np.repeat(small, len(columns), axis=1)
+    shown = table.copy()
+    for place, column in enumerate(columns):
+        shown[column] = table[column].mask(hidden[:, place])
+    cells = tuple(
+        Hidden(table.index[row], columns[place], "small" if small[row, place] else "complement")
+        for row, place in np.argwhere(hidden)
+    )
+    return Suppressed(shown, cells, least)
+
+
+Line = tuple[
+    npt.NDArray[np.int64], bool
+]  # positions of the cells of one line with a published total, and whether the last of them is the total
+
+
+def _margins(table: pd.DataFrame, total: object) -> list[Line]:
+    """Return the rows and columns of a table whose total is published, as positions in the flattened table."""
+    places = np.arange(table.size).reshape(table.shape)
+    lines: list[Line] = []
+    if total in table.columns:
+        last = int(np.flatnonzero(table.columns == total)[0])
+        lines += [(np.r_[np.delete(row, last), row[last]], True) for row in places]
+    if total in table.index:
+        last = int(np.flatnonzero(table.index == total)[0])
+        lines += [(np.r_[np.delete(column, last), column[last]], True) for column in places.T]
+    return lines
+
+
+def _groups(table: pd.DataFrame, within: list[str]) -> list[Line]:
+    return [(np.asarray(rows), False) for rows in table.groupby(within, dropna=False).indices.values()] if within else []
+
+
+def _hide(counts: Counts, minimum: int, lines: list[Line]) -> tuple[Flags, Flags]:
+    """Return which cells are hidden and which of them are small: (n, k) flags each."""
+    flat = counts.ravel()
+    known = np.nan_to_num(flat, nan=0.5)  # an unknown count hides something, but may rest on nobody
+    small: Flags = ~(flat >= minimum)
+    hidden = small.copy()
+    while (more := _revealed_by_lines(known, hidden, minimum, lines)) or (more := _revealed_together(known, hidden, lines)):
+        hidden[more] = True
+    return hidden.reshape(counts.shape), small.reshape(counts.shape)
+
+
+def _smallest_shown(cells: npt.NDArray[np.int64], known: Counts, hidden: Flags) -> int | None:
+    shown = cells[~hidden[cells] & (known[cells] > 0)]
+    return int(shown[np.argmin(known[shown])]) if len(shown) else None
+
+
+def _revealed_by_lines(known: Counts, hidden: Flags, minimum: int, lines: list[Line]) -> list[int]:
+    """Return one more cell for every line whose hidden cells are a single one, or rest on too few households together."""
+    more = []
+    for cells, has_total in lines:
+        gone, inner = cells[hidden[cells]], cells[:-1] if has_total else cells
+        hides = gone[known[gone] > 0]
+        if not len(hides) or (has_total and hidden[cells[-1]] and len(hides) > 1):
+            continue
+        if len(hides) == 1 or known[hides].sum() < minimum:
+            another = _smallest_shown(inner, known, hidden)
+            another = _smallest_shown(cells, known, hidden) if another is None else another
+            if another is not None:
+                more.append(another)
+    return more
+
+
+def _revealed_together(known: Counts, hidden: Flags, lines: list[Line]) -> list[int]:
+    """Return one more cell when rows and columns taken together still give a hidden one away.
+
+    A hidden cell is given away when it is the same in every solution of the equations "cells add up to the total": its row in the basis
+    of their null space is zero.
+    """
+    places = np.flatnonzero(hidden & (known > 0))
+    crossing = [(cells, has_total) for cells, has_total in lines if has_total and hidden[cells].any()]
+    if not crossing or not len(places):
+        return []
+    equations = np.array([np.isin(places, cells[:-1]) * 1.0 - (places == cells[-1]) for cells, _ in crossing])
+    _, sizes, basis = np.linalg.svd(equations)
+    free = basis[int((sizes > 1e-9).sum()) :]
+    for place in places[np.abs(free).sum(axis=0) < 1e-9]:
+        for cells, _ in crossing:
+            if place in cells and (another := _smallest_shown(cells, known, hidden)) is not None:
+                return [another]
+    return []

@@ -1,0 +1,340 @@
+"""Receive: a file and its mapping become a panel, with a ledger of every row and a note of every value that was not plain."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping as Words
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import nearest
+from evalkit.intake.aggregates import aggregate_rows
+from evalkit.intake.columns import INCOME_DEF, Use, recognise
+from evalkit.intake.counties import harmonise_counties
+from evalkit.intake.county_history import CountyHistory
+from evalkit.intake.database import read_query
+from evalkit.intake.dictionary import ColumnDictionary, Match
+from evalkit.intake.formats import read_table
+from evalkit.intake.income_definition import IncomeDefinition, judge_income_definition
+from evalkit.intake.ledger import Ledger, Step
+from evalkit.intake.mapping import Mapping
+from evalkit.intake.observations import IntakeError, Place, Problem, Question
+from evalkit.intake.origin import Origin, Table
+from evalkit.intake.plausibility import Plausibility, Roles, poverty_lines, question_plausibility
+from evalkit.intake.prices import Deflated, PriceIndex, deflate, nominal
+from evalkit.intake.privacy import Removal, find_personal, protect, question_lost_digits, read_salt
+from evalkit.intake.schema import judge_values
+from evalkit.intake.values import Lines, Ranges, Typed, typed
+from evalkit.intake.wide import melt, split_year
+from evalkit.notices import Notice
+from evalkit.panel import Panel
+
+MONEY = {"money", "money_per_head"}
+DECLARED = {"net", "disposable", "unknown"}
+CODE, NAME = "county_code", "county_name"
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """A file that became a panel, and everything that happened on the way.
+
+    Attributes
+    ----------
+    frame : one row per unit and period, sorted, under the names of the dictionary
+    mapping, origin, title, notes : how it was read, from which file, and what stands above and below the table
+    uses : what became of each heading
+    ledger : rows in, rows left and why, rows out
+    flags : one row per cell that is no plain number (line, column, flag, text)
+    removed : personal data that were taken out
+    kinds : column -> kind of its values
+    units : column -> unit of its values
+    definition : which definition of income each row has; None without income
+    prices : price basis
+    changes : changes of county codes that were followed
+    plausibility : checks that ran, and their questions
+    questions, notices : what to ask the owner of the data, what readers must know
+    inputs : name -> sha256 of the file and of the tables it was read with
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    mapping: Mapping
+    origin: Origin
+    title: str
+    notes: tuple[str, ...]
+    uses: tuple[Use, ...] = field(repr=False)
+    ledger: Ledger = field(repr=False)
+    flags: pd.DataFrame = field(repr=False)
+    removed: tuple[Removal, ...]
+    kinds: Words[str, str] = field(repr=False)
+    units: Words[str, str] = field(repr=False)
+    definition: IncomeDefinition | None = field(repr=False)
+    prices: Deflated = field(repr=False)
+    changes: pd.DataFrame = field(repr=False)
+    plausibility: Plausibility = field(repr=False)
+    questions: tuple[Question, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    inputs: Words[str, str] = field(default_factory=dict, repr=False)
+
+    def panel(self) -> Panel:
+        """Return the panel."""
+        return Panel(self.frame, unit=self.mapping.unit, period=self.mapping.period)
+
+
+def receive(
+    file: str | Path | None, mapping: Mapping | str | Path, folder: str | Path | None = None, *, strict: bool = True
+) -> Received:
+    """Return a file as a panel that can be trusted.
+
+    Parameters
+    ----------
+    file : path of the file; None when the mapping asks for a database
+    mapping : Mapping, or the path of its YAML file
+    folder : where the mapping's further files lie; the mapping's own folder, or the current one
+    strict : whether headings that are neither known nor named in the mapping are a problem
+
+    Raises
+    ------
+    IntakeError
+        With every problem found, each with line, heading and value, in both languages.
+    """
+    if not isinstance(mapping, Mapping):
+        folder = Path(mapping).parent if folder is None else folder
+        mapping = Mapping.from_yaml(mapping)
+    beside = Path(folder or ".")
+    dictionary = ColumnDictionary.shipped(beside / mapping.synonyms if mapping.synonyms else None)
+    table, removed, questions = _protected(_opened(file, mapping), mapping, beside)
+    table, ledger = _rows(table, dictionary, mapping)
+    origin, title, notes, lines = table.origin, table.title, tuple(table.notes), table.lines
+    uses = _recognised(table, dictionary, mapping, strict)
+    cells = {position: table.cells[position] for position in range(len(table.headings))}
+    del table  # the cells leave one by one, so that a large file is not held twice
+    read = typed(cells, uses, lines, _ranges(uses, dictionary), mapping)
+    frame, lines, ledger = _judged(read, uses, lines, ledger, mapping)
+    seen = question_plausibility(frame, _parts(frame, mapping), lines=lines, poverty_lines=poverty_lines())
+    frame, changes, asked, ledger = _followed(frame, lines, ledger, mapping, beside)
+    frame, at = _sorted(frame, lines, mapping)
+    definition = _definition(frame, mapping, at)
+    prices = _deflated(frame, read.kinds, mapping, beside, at)
+    return Received(
+        frame=prices.frame, mapping=mapping, origin=origin, title=title, notes=notes, uses=uses, ledger=ledger, flags=read.flags,
+        removed=removed, kinds=read.kinds | {mapping.period: "year"},
+        units={use.column: use.unit for use in uses if use.column and use.unit},
+        definition=definition, prices=prices, changes=changes, plausibility=seen,
+        questions=(*questions, *read.questions, *(definition.questions if definition else ()), *asked, *seen.questions),
+        notices=(*_flag_notices(read.flags), *(definition.notices if definition else ()), *prices.notices),
+        inputs=_inputs(origin, mapping, beside),
+    )  # fmt: skip
+
+
+def _recognised(table: Table, dictionary: ColumnDictionary, mapping: Mapping, strict: bool) -> tuple[Use, ...]:
+    """Return what each heading means; refuses with every problem of the headings at once."""
+    uses, problems = recognise(table.headings, table.units, table.labels, dictionary, mapping, strict)
+    if mapping.year is not None:
+        uses = tuple(replace(use, column=None, how="ignored") if use.column == mapping.period else use for use in uses)
+    have, headings = {use.column for use in uses}, ", ".join(table.headings)
+    if mapping.unit not in have:
+        problems.append(Problem("NO_UNIT_COLUMN", {"column": mapping.unit, "headings": headings}))
+    if mapping.period not in have and mapping.year is None:
+        problems.append(Problem("NO_PERIOD_COLUMN", {"column": mapping.period, "headings": headings}))
+    if problems:
+        raise IntakeError(problems)
+    return uses
+
+
+def _ranges(uses: tuple[Use, ...], dictionary: ColumnDictionary) -> Ranges:
+    return {use.column: dictionary.range(use.column) for use in uses if use.column and use.column in dictionary.columns}
+
+
+def _judged(
+    read: Typed, uses: tuple[Use, ...], lines: Lines, ledger: Ledger, mapping: Mapping
+) -> tuple[pd.DataFrame, Lines, Ledger]:
+    """Return rows that can be a panel, each once; refuses with every problem of the values at once."""
+    frame, lines, step = _one_row_each(_dated(read.frame, mapping), lines, read.questions)
+    in_file = {use.column: use.heading for use in uses if use.column}
+    kinds = read.kinds | {mapping.period: "year"} | {CODE: "county_code"}
+    problems = judge_values(frame, kinds, mapping.unit, mapping.period, lines, lambda column: in_file.get(column, column))
+    if read.problems or problems:
+        raise IntakeError([*read.problems, *problems])
+    frame = frame.assign(**{mapping.period: frame[mapping.period].astype(np.int64)})
+    return frame, lines, ledger.then(step) if step else ledger
+
+
+def _sorted(frame: pd.DataFrame, lines: Lines, mapping: Mapping) -> tuple[pd.DataFrame, Lines | None]:
+    """Return the rows by unit and period, and their lines; rows that were put together stand in no single line."""
+    order = frame[[mapping.unit, mapping.period]].sort_values([mapping.unit, mapping.period], kind="stable").index.to_numpy()
+    return frame.iloc[order].reset_index(drop=True), lines[order] if mapping.counties is None else None
+
+
+def _inputs(origin: Origin, mapping: Mapping, beside: Path) -> dict[str, str]:
+    """Return the fingerprints of the file and of the tables beside the mapping."""
+    named = (mapping.synonyms, mapping.counties and mapping.counties.history, mapping.prices and mapping.prices.index)
+    tables = {Path(name).name: hashlib.sha256((beside / name).read_bytes()).hexdigest() for name in named if name}
+    return {origin.name: origin.sha256} | tables
+
+
+def _opened(file: str | Path | None, mapping: Mapping) -> Table:
+    if mapping.database is not None:
+        return read_query(mapping.database)
+    if file is None:
+        raise IntakeError(Problem("NO_FILE"))
+    return read_table(file, sheet=mapping.sheet, encoding=mapping.encoding, header_lines=mapping.header_lines)
+
+
+def _protected(table: Table, mapping: Mapping, beside: Path) -> tuple[Table, tuple[Removal, ...], list[Question]]:
+    """Return the table without personal data: this comes first, so that nothing after it can let them out."""
+    personal = find_personal(table.cells, table.headings)
+    salt = (
+        read_salt(mapping.salt_file if mapping.salt_file.startswith("env:") else str(beside / mapping.salt_file))
+        if mapping.salt_file
+        else None
+    )
+    cells, record = protect(table.cells, table.headings, personal, mapping.personal, salt=salt)
+    units = tuple(table.units[position] for position in record.kept) if table.units else ()
+    left = replace(table, cells=cells, headings=record.headings, units=units)
+    return left, record.removed, list(question_lost_digits(personal, table.lines))
+
+
+def _rows(table: Table, dictionary: ColumnDictionary, mapping: Mapping) -> tuple[Table, Ledger]:
+    """Return the table without totals and with one row per unit and year, and the ledger so far."""
+    ledger = Ledger((table.step,))
+    place = {column: _position(table.headings, column, dictionary, mapping) for column in (CODE, NAME)}
+    found = {column: table.cells[position] for column, position in place.items() if position is not None}
+    if found and mapping.level == "county":
+        reasons = aggregate_rows(found.get(NAME), found.get(CODE), mapping.level, _higher_places(mapping))
+        table, step = _without(table, reasons)
+        ledger = ledger.then(step)
+    keep = {j for j, heading in enumerate(table.headings) if _said(heading, mapping)}
+    if any(split_year(heading)[1] is not None for j, heading in enumerate(table.headings) if j not in keep):
+        table, step = melt(table, keep)
+        ledger = ledger.then(step)
+    if not len(table):
+        why = list(dict.fromkeys(reason for step in ledger.steps for reason in step.left))
+        raise IntakeError(Problem("NO_ROWS_LEFT", {"reasons": ", ".join(why)}, count=ledger.rows_in))
+    return table, ledger
+
+
+def _position(headings: tuple[str, ...], column: str, dictionary: ColumnDictionary, mapping: Mapping) -> int | None:
+    """Return the position of the heading that means a column, None without one."""
+    for position, heading in enumerate(headings):
+        found = dictionary.find(heading)
+        meant = rule.name if (rule := mapping.columns.get(heading)) else found.canonical if isinstance(found, Match) else None
+        if meant == column:
+            return position
+    return None
+
+
+def _said(heading: str, mapping: Mapping) -> bool:
+    return heading in mapping.columns or heading in mapping.ignore
+
+
+def _higher_places(mapping: Mapping) -> frozenset[str]:
+    """Return the names of provinces, which a county table may carry without a code."""
+    from evalkit.codes import table
+
+    return frozenset(table("provinces")["zh"])
+
+
+def _without(table: Table, reasons: Lines) -> tuple[Table, Step]:
+    """Return the table without the rows that are totals or higher levels, and the step that counts them."""
+    stays = reasons == ""
+    left = {str(reason): tuple(int(line) for line in table.lines[reasons == reason]) for reason in np.unique(reasons[~stays])}
+    cells = table.cells[stays].reset_index(drop=True) if left else table.cells
+    return replace(table, cells=cells, lines=table.lines[stays]), Step("totals", len(table), int(stays.sum()), left=left)
+
+
+def _dated(frame: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
+    """Return the frame with the year of its data in every row."""
+    if mapping.year is not None:
+        frame = frame.assign(**{mapping.period: float(mapping.year)})
+    if mapping.year_means == "edition":
+        frame = frame.assign(**{mapping.period: frame[mapping.period] - 1})
+    return frame
+
+
+def _one_row_each(frame: pd.DataFrame, lines: Lines, questions: list[Question]) -> tuple[pd.DataFrame, Lines, Step | None]:
+    """Return the frame without rows that repeat another in every cell, which are counted and asked about."""
+    again = frame.duplicated().to_numpy()
+    if not again.any():
+        return frame, lines, None
+    repeated = lines[again]
+    questions.append(Question.at("EXACT_DUPLICATES", [Place(int(line)) for line in repeated]))
+    step = Step("duplicates", len(frame), int((~again).sum()), left={"exact_duplicate": tuple(int(line) for line in repeated)})
+    return frame[~again].reset_index(drop=True), lines[~again], step
+
+
+def _parts(frame: pd.DataFrame, mapping: Mapping) -> Roles:
+    """Return which columns the plausibility checks look at."""
+    names = {
+        "group": "village_id", "region": CODE, "income": "income_pc", "wage": "income_wage", "business": "income_business",
+        "property": "income_property", "transfer": "income_transfer", "total": "income_total", "cost": "production_cost",
+        "net": "income_net", "size": "hh_size", "poverty_rate": "poverty_rate",
+    }  # fmt: skip
+    have = {role: column for role, column in names.items() if column in frame and column not in (mapping.unit, mapping.period)}
+    aggregates = tuple(column for column in ("gdp", "fiscal_rev", "fiscal_exp", "savings", "loans") if column in frame)
+    return Roles(unit=mapping.unit, period=mapping.period, aggregates=aggregates, **have)
+
+
+def _followed(
+    frame: pd.DataFrame, lines: Lines, ledger: Ledger, mapping: Mapping, beside: Path
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Question], Ledger]:
+    """Return the rows with every county under one code, the changes that were followed, what to ask, and the ledger."""
+    choice = mapping.counties
+    if choice is None:
+        return frame, pd.DataFrame(), _not_followed(frame, mapping), ledger
+    if strange := [column for column in choice.rule if column not in frame]:
+        near = nearest(strange[0], [str(column) for column in frame]) or [str(column) for column in frame]
+        raise IntakeError(Problem("RULE_WITHOUT_COLUMN", {"column": strange[0], "columns": ", ".join(near)}))
+    done = harmonise_counties(
+        frame,
+        choice.to_year,
+        ({INCOME_DEF: "same"} if INCOME_DEF in frame else {}) | choice.rule,
+        code=CODE,
+        period=mapping.period,
+        name=NAME if NAME in frame else None,
+        history=CountyHistory.read(beside / choice.history) if choice.history else CountyHistory.sample(),
+        lines=[int(line) for line in lines],
+    )
+    asked = [*done.questions, *([] if choice.history else [Question("SMALL_HISTORY")])]
+    return done.frame, done.changes, asked, ledger.then(done.step)
+
+
+def _not_followed(frame: pd.DataFrame, mapping: Mapping) -> list[Question]:
+    """Ask about codes when counties come and go and nobody said how to follow them."""
+    if mapping.unit not in (CODE, NAME):
+        return []
+    seen = frame.groupby(mapping.unit)[mapping.period].nunique()
+    broken = int((seen < frame[mapping.period].nunique()).sum())
+    return [Question("CODES_NOT_FOLLOWED", {"units": broken, "all_units": len(seen)}, count=broken)] if broken else []
+
+
+def _definition(frame: pd.DataFrame, mapping: Mapping, lines: Lines | None) -> IncomeDefinition | None:
+    """Return which definition of income each row has, None for a file without income."""
+    if "income_pc" not in frame:
+        return None
+    said = mapping.income_def
+    column = INCOME_DEF if said is None and INCOME_DEF in frame else said if said is not None and said not in DECLARED else None
+    declared = said if said in DECLARED else None
+    return judge_income_definition(frame, mapping.unit, mapping.period, column=column, declared=declared, lines=lines)
+
+
+def _deflated(frame: pd.DataFrame, kinds: Words[str, str], mapping: Mapping, beside: Path, lines: Lines | None) -> Deflated:
+    choice = mapping.prices
+    if choice is None:
+        return nominal(frame)
+    index = PriceIndex.read(beside / choice.index, choice.series) if choice.index else PriceIndex.shipped()
+    money = [str(column) for column in frame if kinds.get(str(column)) in MONEY]
+    return deflate(
+        frame, money, index, choice.base_year, period=mapping.period, area=choice.area, fallback=choice.fallback, lines=lines
+    )
+
+
+def _flag_notices(flags: pd.DataFrame) -> list[Notice]:
+    """Return one notice on cells that were hidden, not available, or bounds."""
+    counts = flags["flag"].value_counts()
+    hidden = int(counts.reindex(["MASKED", "PLACEHOLDER"]).fillna(0).sum())
+    dash = int(counts.reindex(["DASH", "MISSING_CODE"]).fillna(0).sum())
+    bounds = int(counts.reindex(["LOWER_BOUND", "UPPER_BOUND", "APPROXIMATE"]).fillna(0).sum())
+    return [Notice("INTAKE_FLAGS", {"masked": hidden, "dash": dash, "bounds": bounds})] if hidden or bounds else []

@@ -1,0 +1,201 @@
+"""From the file's cells to typed columns: numbers in their units, years, codes and words, and a flag for what was no plain number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.intake.columns import INCOME, INCOME_DEF, Use
+from evalkit.intake.figures import Flag
+from evalkit.intake.headers import normalise
+from evalkit.intake.income_definition import UNKNOWN
+from evalkit.intake.mapping import Mapping as FileMapping
+from evalkit.intake.numbers import Parsed, parse_column, question_magnitude, question_share_scale
+from evalkit.intake.observations import Place, Problem, Question
+from evalkit.intake.privacy import safe
+
+Lines = np.ndarray[Any, Any]
+Ranges = dict[str, tuple[float | None, float | None]]
+
+TEXTS = {"text", "category", "code"}
+PLAIN = (Flag.OK, Flag.BLANK)
+YES = {"是", "有", "1", "yes", "y", "true"}
+NO = {"否", "无", "没有", "0", "no", "n", "false"}
+MOSTLY = 0.9  # a column of the user's own is one of numbers when at least this share of its cells can be read as numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Typed:
+    """Typed columns and what was seen on the way.
+
+    Attributes
+    ----------
+    frame : (n rows) one column per name of the panel
+    flags : one row per cell that is no plain number: line, column, flag, text
+    kinds : column -> kind
+    problems, questions : what stops the panel, what to ask
+    """
+
+    frame: pd.DataFrame
+    flags: pd.DataFrame
+    kinds: dict[str, str]
+    problems: list[Problem] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+
+
+def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lines, ranges: Ranges, mapping: FileMapping) -> Typed:
+    """Return the columns that are used, typed; each series of cells is taken out of ``cells`` once it is read, to save memory."""
+    columns: dict[str, Any] = {}
+    kinds: dict[str, str] = {}
+    flags: list[pd.DataFrame] = []
+    problems: list[Problem] = []
+    questions: list[Question] = []
+    incomes: list[tuple[Use, Parsed]] = []
+    for use in uses:
+        series = cells.pop(use.position)
+        if use.column is None:
+            continue
+        values, kind, parsed = _one(series, use, lines, mapping)
+        kinds[use.column] = kind
+        if parsed is not None:
+            flags.append(_flagged(parsed, use))
+            problems += _unreadable(parsed, use, kind, mapping)
+            questions += _asked(parsed, use, ranges.get(use.column, (None, None)))
+        if use.column == INCOME and use.income_def and parsed is not None:
+            incomes.append((use, parsed))
+        else:
+            columns[use.column] = values
+    if incomes:
+        columns |= _income(incomes, lines, INCOME_DEF in columns, problems, questions)
+        kinds[INCOME_DEF] = "category"
+    frame = pd.DataFrame(columns, copy=False)
+    listed = [part for part in flags if len(part)]
+    empty = pd.DataFrame({"line": [], "column": [], "flag": [], "text": []})
+    return Typed(frame, pd.concat(listed, ignore_index=True) if listed else empty, kinds, problems, questions)
+
+
+def _one(series: pd.Series, use: Use, lines: Lines, mapping: FileMapping) -> tuple[Any, str, Parsed | None]:
+    """Return one column's values, its kind, and the parsed numbers where it is one of numbers."""
+    kind = use.kind or _kind_of(series, use, mapping)
+    if kind in TEXTS:
+        return _words(series, kind), kind, None
+    if kind == "yes_no":
+        series = _as_digits(series)
+    if kind == "year":
+        series = _years(series)
+    # A year has no unit to convert, and 2016 is no small number of anything.
+    unit_in, unit = (None, None) if kind in ("year", "yes_no") else (use.unit_in, use.unit)
+    parsed = parse_column(series, unit_in, unit, missing_codes=mapping.missing_codes, column=use.heading, lines=lines)
+    return parsed.values, kind, parsed
+
+
+def _kind_of(series: pd.Series, use: Use, mapping: FileMapping) -> str:
+    """Return "number" or "text" for a column of the user's own whose kind nobody said."""
+    if pd.api.types.is_numeric_dtype(series):
+        return "number"
+    parsed = parse_column(series, use.unit_in, use.unit, missing_codes=mapping.missing_codes)
+    filled = (parsed.flags != Flag.BLANK).sum()
+    read = filled - (parsed.flags == Flag.UNREADABLE).sum()
+    return "number" if filled and read >= MOSTLY * filled else "text"
+
+
+def _words(series: pd.Series, kind: str) -> pd.Series:
+    """Return text as it is compared: names without inner blanks, codes without what a spreadsheet adds to them."""
+    return _each(series, _code if kind == "code" else _name)
+
+
+def _each(series: pd.Series, plain: Callable[[str], str]) -> pd.Series:
+    """Return text with a function applied once to every distinct value, missing ones staying missing."""
+    codes, distinct = pd.factorize(series)
+    words = pd.array([plain(str(value)) for value in distinct], dtype="str")
+    return pd.Series(words.take(codes, allow_fill=True), index=series.index)
+
+
+def _name(value: str) -> str:
+    # Most codes are plain already, and looking closely at each of a million is what takes the time.
+    return value if value.isascii() and value.replace("-", "").isalnum() else normalise(value)
+
+
+def _code(value: str) -> str:
+    """Return a code as text: 622428.0 and 622428000000 are 622428."""
+    text = _name(value).removesuffix(".0")
+    return text[:6] if len(text) == 12 and text.isdigit() and text.endswith("000000") else text
+
+
+def _as_digits(series: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(series):
+        return series
+    return _each(series, lambda value: "1" if value.lower() in YES else "0" if value.lower() in NO else value)
+
+
+YEAR = re.compile(r"\s*((?:19|20)\d{2})\s*(?:年度?|[-/.年]\d{1,2}.*|(?:0[1-9]|1[0-2])(?:[0-3]\d)?)\s*")
+
+
+def _years(series: pd.Series) -> pd.Series:
+    """Return years without 年 and without the rest of a date: 2016年, 2016-05-01 and 201605 are 2016."""
+    if pd.api.types.is_numeric_dtype(series):
+        return series
+    return _each(series, lambda value: found[1] if (found := YEAR.fullmatch(normalise(value))) else value)
+
+
+def _flagged(parsed: Parsed, use: Use) -> pd.DataFrame:
+    """Return one row per cell that is no plain number."""
+    at = np.flatnonzero(~np.isin(parsed.flags, PLAIN))
+    texts = parsed.texts.iloc[at].astype("str")
+    shown = {text: safe(str(text)) for text in texts.unique()}
+    return pd.DataFrame(
+        {
+            "line": parsed.lines[at] if parsed.lines is not None else at,
+            "column": use.column,
+            "flag": [Flag(int(flag)).name for flag in parsed.flags[at]],
+            "text": texts.map(shown).to_numpy(),
+        }
+    )
+
+
+def _asked(parsed: Parsed, use: Use, plausible: tuple[float | None, float | None]) -> list[Question]:
+    """Return what to ask about the size of a column's values."""
+    asked = [question_magnitude(parsed.values, *plausible, use.unit, use.heading, parsed.lines)]
+    if use.kind == "share":
+        asked.append(question_share_scale(parsed.values, use.unit, use.heading, parsed.lines))
+    return [question for question in asked if question is not None]
+
+
+def _unreadable(parsed: Parsed, use: Use, kind: str, mapping: FileMapping) -> list[Problem]:
+    places = parsed.places(Flag.UNREADABLE)
+    if not places or (mapping.unreadable == "missing" and use.column != mapping.period):
+        return []
+    code = "YEAR_UNREADABLE" if kind == "year" else "UNREADABLE_NUMBER"
+    hidden = [Place(place.line, place.column, safe(place.value or "")) for place in places]
+    return [Problem.at(code, hidden, column=use.heading)]
+
+
+def _income(
+    incomes: list[tuple[Use, Parsed]],
+    lines: Lines,
+    defined: bool,
+    problems: list[Problem],
+    questions: list[Question],
+) -> dict[str, Any]:
+    """Return income and its definition from one column or from one column a definition, each row filled in one of them only."""
+    # A hidden figure is one too: it has a definition, only no value.
+    filled = np.vstack([~np.isin(parsed.flags, (Flag.BLANK, Flag.DASH)) for _, parsed in incomes])
+    if (twice := filled.sum(axis=0) > 1).any():
+        where = np.flatnonzero(twice)
+        problems.append(Problem.at("TWO_DEFINITIONS_FILLED", [Place(int(lines[row])) for row in where]))
+    income = np.full(len(lines), np.nan)
+    definition = np.full(len(lines), UNKNOWN, dtype=object)
+    for (use, parsed), here in zip(incomes, filled, strict=True):
+        income[here] = parsed.values[here]
+        definition[here] = use.income_def
+    if len(incomes) == 1:
+        definition[:] = incomes[0][0].income_def
+    if defined:
+        return {INCOME: income}
+    questions.append(Question("DEFINITION_FROM_HEADING", {"headings": ", ".join(use.heading for use, _ in incomes)}))
+    return {INCOME: income, INCOME_DEF: pd.Series(definition, dtype="str")}

@@ -1,0 +1,263 @@
+"""A file as it comes becomes a panel: the same one from every layout, with every row and value accounted for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import evalkit as ek
+from evalkit.intake import Received, receive, summarise, write_panel_csv
+from evalkit.intake.mapping import Mapping
+from evalkit.intake.observations import IntakeError
+from evalkit.places import shared
+
+sys.path.insert(0, str(Path(__file__).parent))
+import layouts
+
+AS_RECEIVED = shared("data", "demo", "as_received")
+MAPPING = Mapping.parse({"level": "county"})
+EXPECTED = pd.DataFrame(
+    {
+        "county_code": ["090001", "090001", "622428", "622428"],
+        "county_name": ["㵲水县", "㵲水县", "漳县", "漳县"],
+        "year": [2013, 2014, 2013, 2014],
+        "income_wage": [900.0, 1010.75, 1200.5, 1320.25],
+        "income_business": [np.nan, 605.5, 800.0, np.nan],
+        "population": [88000.0, 88100.0, 201000.0, 201500.0],
+    }
+)
+
+
+def own_population() -> Mapping:
+    """人口 of a county is no column of the dictionary (persons of a household are), so the mapping names it."""
+    return Mapping.parse({"columns": {"人口": {"name": "population", "kind": "number"}}})
+
+
+def write(folder: Path, text: str, name: str = "a.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", [*layouts.LAYOUTS, *layouts.WIDE])
+def test_one_table_in_every_layout_is_the_same_panel(name: str, tmp_path: Path) -> None:
+    {**layouts.LAYOUTS, **layouts.WIDE}[name](tmp_path / name)
+    mapping = own_population()
+    if name in ("table.dta", "table.sav"):
+        mapping = Mapping.parse({"columns": {"people": {"name": "population", "kind": "number"}}})
+    received = receive(tmp_path / name, mapping)
+    pd.testing.assert_frame_equal(received.frame[list(EXPECTED)], EXPECTED, check_dtype=False)
+    assert list(received.flags[["column", "flag"]].itertuples(index=False, name=None)) == [("income_business", "MASKED")]
+    assert received.ledger.rows_out == len(received.frame) == len(received.panel().frame)
+
+
+def test_a_masked_figure_is_missing_and_a_blank_is_not_zero(tmp_path: Path) -> None:
+    layouts.LAYOUTS["gb18030.csv"](tmp_path / "a.csv")
+    frame = receive(tmp_path / "a.csv", own_population()).frame
+    assert frame["income_business"].isna().tolist() == [True, False, False, True]
+    assert not (frame["income_business"] == 0).any()
+
+
+# The simulated province as a bureau sends it
+
+
+@pytest.fixture(scope="module")
+def province() -> Received:
+    return receive(AS_RECEIVED / "county_yearbook.csv", AS_RECEIVED / "intake.yml")
+
+
+def test_the_yearbook_table_becomes_the_harmonised_panel(province: Received) -> None:
+    known = pd.read_csv(shared("data", "demo", "counties.csv"), dtype={"county_key": str})
+    both = province.frame.merge(
+        known, left_on=["county_code", "year"], right_on=["county_key", "year"], how="outer", indicator=True
+    )
+    assert (both["_merge"] == "both").all()
+    assert both["income_pc"].isna().sum() == 1  # the figure that was hidden
+    # Counties that merged are printed in whole yuan before they merged, and put together without rounding.
+    assert (both["income_pc"] - both["income"]).abs().max() < 0.5
+    assert both.loc[both["county_key"] != "990441", "income_pc"].dropna().mod(1).eq(0).all()
+    assert (both["pop_registered"] * 10_000 - both["population"]).abs().max() < 0.5
+    assert (both["income_def_x"] == both["income_def_y"]).all()
+
+
+def test_every_line_of_the_yearbook_is_accounted_for(province: Received) -> None:
+    text = (AS_RECEIVED / "county_yearbook.csv").read_bytes().decode("gb18030")
+    assert province.ledger.rows_in == len(text.splitlines())
+    left = {reason: len(lines) for step in province.ledger.steps for reason, lines in step.left.items()}
+    assert left["total"] == 1 and left["prefecture"] == 10 and left["title"] == 1 and left["footnote"] == 2
+    added, combined = (sum(getattr(step, name) for step in province.ledger.steps) for name in ("added", "combined"))
+    assert province.ledger.rows_in - province.ledger.rows_left + added - combined == len(province.frame)
+
+
+def test_the_changes_of_codes_are_told(province: Received) -> None:
+    told = {(row.kind, row.from_codes, row.to_codes) for row in province.changes.itertuples()}
+    assert told == {("merged", "990428+990429", "990441"), ("recoded", "990723", "990743")}
+
+
+def test_the_record_has_no_prose_and_the_panel_can_be_read_again(province: Received, tmp_path: Path) -> None:
+    record = summarise(province)
+    kept = record.model_dump_json()
+    assert record.model_validate_json(kept).model_dump_json() == kept
+    again = pd.read_csv(write_panel_csv(province, tmp_path), dtype={"county_code": str}, encoding="utf-8-sig")
+    assert (again["data_status"] == "模拟数据 simulated").all() and len(again) == len(province.frame)
+    assert record.income_definition == {"definition": "mixed", "in_year": "disposable", "switch_years": {"2013": 99}, "unknown": 0}
+
+
+def test_the_study_of_the_yearbook_finds_what_the_tidy_panel_finds() -> None:
+    folder = shared("notebooks", "studies")
+    printed, tidy = (
+        ek.evaluate(ek.Study.from_yaml(folder / f"{name}.yml"), folder=folder) for name in ("industry_as_received", "industry")
+    )
+    assert printed.headline.percent.estimate == pytest.approx(tidy.headline.percent.estimate, abs=0.05)
+    assert [cohort.units for cohort in printed.cohorts] == [cohort.units for cohort in tidy.cohorts]
+    assert [row.date for row in printed.dates if row.used] == ["funded"]
+    assert printed.bundle[0].zh == "产业扶贫" and len(printed.bundle) > 1
+
+
+def test_the_same_file_gives_the_same_record(province: Received) -> None:
+    again = receive(AS_RECEIVED / "county_yearbook.csv", AS_RECEIVED / "intake.yml")
+    assert summarise(again).model_dump_json() == summarise(province).model_dump_json()
+
+
+# What a mapping can say
+
+COUNTY = "区划代码,县名,年份,农村居民人均可支配收入\n{rows}\n"
+
+
+def county(*rows: str) -> str:
+    return COUNTY.format(rows="\n".join(rows))
+
+
+def test_rows_that_repeat_another_are_counted_and_asked_about(tmp_path: Path) -> None:
+    path = write(tmp_path, county("510811,昭化区,2014,8000", "510811,昭化区,2014,8000", "510811,昭化区,2015,8800"))
+    received = receive(path, MAPPING)
+    assert len(received.frame) == 2
+    assert received.ledger.steps[-1].left == {"exact_duplicate": (3,)}
+    assert "EXACT_DUPLICATES" in [question.code for question in received.questions]
+
+
+def test_a_yearbook_of_an_edition_has_the_data_of_the_year_before(tmp_path: Path) -> None:
+    path = write(tmp_path, county("510811,昭化区,2015,8000", "510811,昭化区,2016,8800"))
+    received = receive(path, Mapping.parse({"year_means": "edition"}))
+    assert received.frame["year"].tolist() == [2014, 2015]
+
+
+def test_a_file_of_one_year_takes_its_year_from_the_mapping(tmp_path: Path) -> None:
+    path = write(tmp_path, "区划代码,县名,农村居民人均可支配收入\n510811,昭化区,8000\n510981,射洪市,9000\n")
+    assert receive(path, Mapping.parse({"year": 2019})).frame["year"].tolist() == [2019, 2019]
+
+
+def test_units_are_converted_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path, "区划代码,年份,农村居民人均可支配收入(万元),户籍人口\n510811,2014,0.8,21.3\n510811,2015,0.88,21.4\n")
+    received = receive(path, MAPPING)
+    assert received.frame["income_pc"].tolist() == pytest.approx([8000, 8800])
+    (use,) = [use for use in received.uses if use.column == "income_pc"]
+    assert (use.unit_in, use.unit) == ("万元", "元")
+
+
+def test_money_is_deflated_where_the_mapping_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path, county("510811,昭化区,2015,8000", "510811,昭化区,2016,8152"))
+    received = receive(path, Mapping.parse({"prices": {"base_year": 2015}}))
+    assert received.frame["income_pc"].tolist() == pytest.approx([8000, 8152 / 1.019])
+    assert "2015" in received.prices.basis("zh")
+    assert {"PRICE_INDEX_UNVERIFIED"} <= {notice.code for notice in received.notices}
+
+
+def test_a_panel_across_the_switch_of_definitions_needs_to_say_which(tmp_path: Path) -> None:
+    text = "区划代码,年份,{}\n510811,2012,5000\n510811,2014,8000\n"
+    path = write(tmp_path, text.format("家庭人均收入"))
+    mapping = {"columns": {"家庭人均收入": "income_pc"}}
+    with pytest.raises(IntakeError) as caught:
+        receive(path, Mapping.parse(mapping))
+    assert [problem.code for problem in caught.value.problems] == ["INCOME_DEFINITION_NEEDED"]
+    received = receive(path, Mapping.parse({**mapping, "income_def": "unknown"}))
+    assert "INCOME_DEF_UNKNOWN" in [notice.code for notice in received.notices]
+
+
+def test_net_and_disposable_income_are_never_mixed(tmp_path: Path) -> None:
+    head = "区划代码,年份,农民人均纯收入,农村居民人均可支配收入\n"
+    apart = receive(write(tmp_path, head + "510811,2012,5000,\n510811,2013,,6000\n"), MAPPING)
+    assert apart.frame["income_def"].tolist() == ["net", "disposable"]
+    with pytest.raises(IntakeError, match="never mixed"):
+        receive(write(tmp_path, head + "510811,2012,5000,5300\n510811,2013,,6000\n"), MAPPING)
+
+
+# Personal data
+
+
+def resident(month: int, sequence: int) -> str:
+    """An identity number of nobody: born in 1900, with a valid check digit."""
+    body = f"5108111900{month:02d}01{sequence:03d}"
+    weights = [pow(2, 17 - position, 11) for position in range(17)]
+    return body + "10X98765432"[sum(int(d) * w for d, w in zip(body, weights, strict=True)) % 11]
+
+
+REGISTER = "户编号,户主姓名,身份证号,联系电话,开户银行账号,年份,家庭人均收入,备注\n"
+
+
+def register(count: int = 12) -> tuple[str, list[str]]:
+    """A household register with planted personal data, and everything of it that must never get out."""
+    rows, secret = [], []
+    for number in range(count):
+        person, phone, card = resident(number % 12 + 1, number), f"139{number:08d}", "6222020000000000000"
+        rows += [
+            f"H{number:03d},甲某{number},{person},{phone},{card},{year},{3000 + number * 10 + year},{phone}的亲戚"
+            for year in (2014, 2015)
+        ]
+        secret += [person, phone, f"甲某{number}"]
+    return REGISTER + "\n".join(rows) + "\n", [*secret, "6222020000000000000"]
+
+
+@pytest.mark.parametrize("how", [{}, {"户编号": "hash"}])
+def test_planted_personal_data_never_reach_the_outputs(how: dict[str, str], tmp_path: Path) -> None:
+    from evalkit.intake.disclosure import scan
+    from evalkit.report import write_intake
+
+    text, secret = register()
+    path = write(tmp_path, text)
+    (tmp_path / "salt.txt").write_text("a secret of this test, long enough")
+    content = {"level": "household", "unit": "hh_id", "columns": {"家庭人均收入": "income_pc"}, "personal": how}
+    received = receive(path, Mapping.parse({**content, "salt_file": "salt.txt"} if how else content), tmp_path, strict=False)
+    out = tmp_path / "out"
+    for lang in ("zh", "en"):
+        write_intake(summarise(received), out, lang)
+    (out / "intake.json").write_text(summarise(received).model_dump_json())
+    write_panel_csv(received, out)
+    written = b"".join(file.read_bytes() for file in out.rglob("*") if file.is_file())
+    assert [value for value in secret if value.encode() in written] == []
+    assert scan(out) == ()
+    assert (b"H001" in written) == (not how)
+    assert received.frame["hh_id"].nunique() == 12
+
+
+def test_a_run_whose_outputs_hold_personal_numbers_leaves_nothing(tmp_path: Path) -> None:
+    from evalkit.run import _refuse_personal_data
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "findings.json").write_text(f'{{"unit": "{resident(5, 7)}"}}')
+    with pytest.raises(IntakeError):
+        _refuse_personal_data(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+# Properties
+
+CODES = st.lists(st.integers(110000, 659000).map(str), min_size=2, max_size=5, unique=True)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CODES, st.lists(st.integers(2014, 2020), min_size=1, max_size=4, unique=True), st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_nothing(tmp_path: Path, codes: list[str], years: list[int], order: object) -> None:
+    rows = [f"{code},某县,{year},{5000 + int(code) % 977 + year}" for code in codes for year in years]
+    first = receive(write(tmp_path, county(*rows)), MAPPING)
+    order.shuffle(rows)  # type: ignore[attr-defined]
+    second = receive(write(tmp_path, county(*rows), "b.csv"), MAPPING)
+    left, right = (received.frame for received in (first, second))
+    pd.testing.assert_frame_equal(left, right)
+    assert len(left) == len(codes) * len(years) == first.ledger.rows_out

@@ -19,7 +19,7 @@ MODULES = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path 
 CORE = {"errors", "notices", "panel", "rollout", "estimate", "design"}
 NUMBERS = CORE | {"comparison", "kernels", "estimators", "inference", "aggregation", "income_effect", "single_unit"}
 STUDIES = NUMBERS | {"words", "places", "codes", "events", "intake", "study", "study_data", "findings", "evaluation"}
-EVERYTHING = {*STUDIES, "report", "simulate", "bureau", "examples", "run", "check", "cli", "demo", "evalkit"}
+EVERYTHING = {*STUDIES, "report", "simulate", "bureau", "examples", "run", "check", "start", "cli", "demo", "evalkit"}
 # Layer -> the layers it may import, besides itself. ``evalkit`` is the package itself: its version and its public names.
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),

@@ -64,7 +64,7 @@ class EstimatorRow(Frozen):
     cluster: str
     clusters: int | None
     correction: str
-    factor: float
+    factor: float | None
     reference: str
     headline: bool = False
 

@@ -108,12 +108,14 @@ class Panel:
             self._keep(units=np.arange(n), unit_index=np.arange(n, dtype=np.int32), period_index=period_index)
             self._keep(order=None)
             return
-        column = self.frame[self.unit].to_numpy()
-        if column.dtype.kind in "iu" and (np.diff(column) >= 0).all():
+        labelled = self.frame[self.unit]
+        # Text is left where it is: a million names as Python objects take more memory than all numbers of a panel.
+        column = labelled.to_numpy() if labelled.dtype.kind in "iu" else None
+        if column is not None and (np.diff(column) >= 0).all():
             starts = np.r_[True, column[1:] != column[:-1]]
             unit_index, units = np.cumsum(starts, dtype=np.int32) - np.int32(1), column[starts]
         else:
-            codes, labels = pd.factorize(self.frame[self.unit], sort=True)
+            codes, labels = pd.factorize(labelled, sort=True)
             unit_index, units = codes.astype(np.int32), np.asarray(labels)
         step = np.diff(unit_index)
         if ((step > 0) | ((step == 0) & (np.diff(period_index) >= 0))).all():

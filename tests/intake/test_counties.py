@@ -28,8 +28,14 @@ needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="the real histories an
 RULE = {"people": "sum", "income": "mean by people"}
 
 
+@lru_cache
 def history(*records: str) -> CountyHistory:
     return CountyHistory.from_frame(pd.DataFrame([record.split(",") for record in records], columns=list(REQUIRED)))
+
+
+@pytest.fixture(scope="module")
+def sample() -> CountyHistory:
+    return CountyHistory.sample()
 
 
 MERGER = ("100001,甲县,县级,弃用,2000,2010,100003", "100002,乙县,县级,弃用,2000,2010,100003", "100003,丙县,县级,在用,2010,,")
@@ -84,10 +90,10 @@ def refused(*arguments: Any, **named: Any) -> str:
         ("510811", "510811", 2013, "昭化区"),
     ],
 )
-def test_each_place_of_the_sample_goes_on_under_its_code_of_today(before: str, after: str, year: int, name: str) -> None:
-    frame = panel((before, 2000, 5, 1000.0), (after, year, 6, 1100.0)).assign(
-        name=[CountyHistory.sample().name(before, 2000), name]
-    )
+def test_each_place_of_the_sample_goes_on_under_its_code_of_today(
+    sample: CountyHistory, before: str, after: str, year: int, name: str
+) -> None:
+    frame = panel((before, 2000, 5, 1000.0), (after, year, 6, 1100.0)).assign(name=[sample.name(before, 2000), name])
     result = harmonise_counties(frame, 2020, {}, name="name")
     assert seen(result) == [(after, 2000, 5, 1000.0), (after, year, 6, 1100.0)]
     assert set(result.frame["name"]) == {name} and set(result.frame[MEMBERS]) == {""}
@@ -499,9 +505,14 @@ def test_a_row_that_is_missing_never_makes_a_total_too_small(world: tuple[County
     assert (kept == whole.loc[kept.index]).all() and len(whole) - len(kept) == 1
 
 
-@lru_cache
+@pytest.fixture(scope="module")
 def full() -> CountyHistory:
     return CountyHistory.read(REAL / "admin_codes_history_1981_2024.csv")
+
+
+@pytest.fixture(scope="module")
+def from_2000_to_2020(full: CountyHistory) -> pd.DataFrame:
+    return every_county(full, range(2000, 2021)).drop(columns="name")
 
 
 def every_county(codes: CountyHistory, years: range) -> pd.DataFrame:
@@ -511,23 +522,22 @@ def every_county(codes: CountyHistory, years: range) -> pd.DataFrame:
 
 
 @needs_real
-def test_the_full_history_takes_the_places_of_the_sample_to_their_codes_of_2020() -> None:
+def test_the_full_history_takes_the_places_of_the_sample_to_their_codes_of_2020(full: CountyHistory) -> None:
     crosswalk = pd.read_csv(REAL / "county_code_to_2020.csv", dtype=str).set_index("code_any_year")["code_2020"]
     old = ["622428", "642222", "640421", "612524", "612527", "510922", "500226", "510811", "410381"]
     frame = pd.DataFrame({"county_code": old, "year": 2000})
     frame.loc[frame["county_code"] == "640421", "year"] = 2002
-    result = harmonise_counties(frame, 2020, {}, history=full())
+    result = harmonise_counties(frame, 2020, {}, history=full)
     assert sorted(result.frame["county_code"]) == sorted(crosswalk[old])
-    to_2021 = harmonise_counties(panel(("410381", 2000, 1, 1.0)), 2021, {}, history=full())
+    to_2021 = harmonise_counties(panel(("410381", 2000, 1, 1.0)), 2021, {}, history=full)
     assert to_2021.frame["county_code"].item() == "410307"
 
 
 @needs_real
-def test_thirty_years_of_all_counties_keep_their_totals_within_seconds() -> None:
-    codes = full()
-    frame = every_county(codes, range(1993, 2023)).assign(people=lambda data: data.index % 97 + 1.0, income=1000.0)
+def test_thirty_years_of_all_counties_keep_their_totals_within_seconds(full: CountyHistory) -> None:
+    frame = every_county(full, range(1993, 2023)).assign(people=lambda data: data.index % 97 + 1.0, income=1000.0)
     started = time.perf_counter()
-    result = harmonise_counties(frame, 2020, RULE, name="name", history=codes)
+    result = harmonise_counties(frame, 2020, RULE, name="name", history=full)
     assert time.perf_counter() - started < 10  # about 1.5 s on an idle core
     assert asked(result) == [] and result.frame["people"].notna().all()
     pd.testing.assert_series_equal(result.frame.groupby("year")["people"].sum(), frame.groupby("year")["people"].sum())
@@ -536,20 +546,21 @@ def test_thirty_years_of_all_counties_keep_their_totals_within_seconds() -> None
 
 @needs_real
 @pytest.mark.parametrize(("shifts", "units"), [("combine", 2567), ("keep", 2720)])
-def test_so_many_units_remain_of_the_counties_of_2000_in_2020(shifts: Any, units: int) -> None:
-    codes = full()
-    frame = every_county(codes, range(2000, 2021)).drop(columns="name")
-    result = harmonise_counties(frame, 2020, {}, history=codes, boundary_shifts=shifts)
+def test_so_many_units_remain_of_the_counties_of_2000_in_2020(
+    full: CountyHistory, from_2000_to_2020: pd.DataFrame, shifts: Any, units: int
+) -> None:
+    frame = from_2000_to_2020
+    result = harmonise_counties(frame, 2020, {}, history=full, boundary_shifts=shifts)
     assert frame.loc[frame["year"] == 2000, "county_code"].nunique() == 2864
     assert abs(result.frame["county_code"].nunique() - units) <= 5
-    again = harmonise_counties(result.frame, 2020, {}, history=codes, boundary_shifts=shifts)
+    again = harmonise_counties(result.frame, 2020, {}, history=full, boundary_shifts=shifts)
     pd.testing.assert_frame_equal(again.frame, result.frame)
 
 
 @needs_real
-def test_the_chongqing_panel_is_in_codes_of_2020_already_and_keeps_its_numbers() -> None:
+def test_the_chongqing_panel_is_in_codes_of_2020_already_and_keeps_its_numbers(full: CountyHistory) -> None:
     frame = pd.read_csv(REAL / "chongqing_county_panel_2005_2020.csv", dtype={"code": str})
-    result = harmonise_counties(frame, 2020, {}, code="code", name="county_name", history=full())
+    result = harmonise_counties(frame, 2020, {}, code="code", name="county_name", history=full)
     pd.testing.assert_frame_equal(result.frame[frame.columns], frame.sort_values(["code", "year"], ignore_index=True))
     assert asked(result) == [] and set(kinds(result)) == {"code_of_later_year", "district_from_county", "merged", "recoded"}
     assert result.frame.groupby("year")[DISTRICT].sum().loc[[2005, 2020]].tolist() == [0, 13]

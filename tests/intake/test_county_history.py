@@ -25,6 +25,16 @@ def history(*records: str) -> CountyHistory:
     return CountyHistory.from_frame(pd.DataFrame(rows, columns=list(REQUIRED)))
 
 
+@pytest.fixture(scope="module")
+def sample() -> CountyHistory:
+    return CountyHistory.sample()
+
+
+@pytest.fixture(scope="module")
+def full() -> CountyHistory:
+    return CountyHistory.read(FULL)
+
+
 def kinds(*records: str) -> list[str]:
     return sorted(history(*records).links["kind"])
 
@@ -44,20 +54,18 @@ def test_a_code_is_in_force_from_its_start_to_the_year_before_its_end() -> None:
     assert not codes.known("10000", 2005) and not codes.known("100003", 2005) and not codes.known("000001", 2005)
 
 
-def test_the_same_code_has_another_name_after_a_renaming() -> None:
-    sample = CountyHistory.sample()
+def test_the_same_code_has_another_name_after_a_renaming(sample: CountyHistory) -> None:
     assert (sample.name("510811", 2012), sample.name("510811", 2013)) == ("元坝区", "昭化区")
 
 
-def test_asking_for_a_code_in_a_year_without_it_tells_when_it_was_in_force() -> None:
+def test_asking_for_a_code_in_a_year_without_it_tells_when_it_was_in_force(sample: CountyHistory) -> None:
     with pytest.raises(IntakeError, match=r"622428 is not in force in 2003.*622428 漳县 1985-2003"):
-        CountyHistory.sample().name("622428", 2003)
+        sample.name("622428", 2003)
     with pytest.raises(IntakeError, match="Records of this code: –"):
-        CountyHistory.sample().name("999999", 2003)
+        sample.name("999999", 2003)
 
 
-def test_the_sample_has_twenty_records_and_every_place_of_the_fixture() -> None:
-    sample = CountyHistory.sample()
+def test_the_sample_has_twenty_records_and_every_place_of_the_fixture(sample: CountyHistory) -> None:
     assert len(sample.records) == 20
     assert {"漳县", "海原县", "商南县", "柞水县", "射洪市", "荣昌区", "昭化区", "孟津区", "苍南县"} <= set(sample.names())
     assert sample.links["kind"].value_counts().to_dict() == {"continued": 8, "merged": 2, "split_off": 1}
@@ -175,8 +183,7 @@ def test_both_languages_say_the_same_changes() -> None:
 
 
 @needs_full
-def test_the_full_history_is_read_and_every_successor_found() -> None:
-    full = CountyHistory.read(FULL)
+def test_the_full_history_is_read_and_every_successor_found(full: CountyHistory) -> None:
     assert len(full.records) > 6000 and full.links["year"].between(1981, 2024).all()
     assert full.known("130123", 2000) and full.name("130123", 2000) == "正定县"
     assert (full.name("510811", 2010), full.name("510811", 2020)) == ("元坝区", "昭化区")
@@ -184,7 +191,6 @@ def test_the_full_history_is_read_and_every_successor_found() -> None:
 
 
 @needs_full
-def test_the_sample_says_what_the_full_history_says() -> None:
-    full, sample = CountyHistory.read(FULL).records, CountyHistory.sample().records
+def test_the_sample_says_what_the_full_history_says(full: CountyHistory, sample: CountyHistory) -> None:
     columns = ["code", "name", "level", "start", "end"]
-    assert len(sample.merge(full[columns], on=columns)) == len(sample)
+    assert len(sample.records.merge(full.records[columns], on=columns)) == len(sample.records)

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.intake.disclosure import Leak, inspect, refuse_leaks, scan, suppress
+from evalkit.intake.disclosure import Leak, inspect, refuse_leaks, scan
 from evalkit.intake.observations import IntakeError
+from evalkit.intake.suppression import suppress
 from evalkit.words import LANGUAGES, catalogue
 
 ROOT = Path(__file__).parents[2]

@@ -13,17 +13,9 @@ from hypothesis import strategies as st
 
 from evalkit.codes import table
 from evalkit.intake.observations import IntakeError
-from evalkit.intake.privacy import (
-    MASK,
-    Personal,
-    find_personal,
-    personal_heading,
-    protect,
-    question_lost_digits,
-    read_salt,
-    recognise,
-    safe,
-)
+from evalkit.intake.personal_patterns import MASK, recognise, safe
+from evalkit.intake.privacy import Personal, find_personal, personal_heading, question_lost_digits
+from evalkit.intake.protection import protect, read_salt
 from evalkit.words import LANGUAGES, catalogue
 
 WEIGHTS = [2 ** (17 - place) % 11 for place in range(17)]

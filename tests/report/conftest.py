@@ -68,6 +68,7 @@ EVERY_REMARK = [
         for choice in ("later_event", "any_event", "listed_untreated")
     ),
     Remark(code="EVENTS_OUTSIDE_PANEL", facts={"units": 2, "of_units": 61, "first": ["520199", "520198"]}),
+    Remark(code="EVENTS_OUTSIDE_PANEL", facts={"units": 2, "of_units": 61, "first": []}),
     Remark(code="SUPPORT_ENDED", facts={"units": 2, "treated_units": 59, "share": 2 / 59, "limit": 0.05, "many": False}),
     Remark(code="SUPPORT_ENDED", facts={"units": 6, "treated_units": 59, "share": 6 / 59, "limit": 0.05, "many": True}),
     Remark(code="EVENTS_WITHOUT_DATE", facts={"rows": 1, "of_rows": 210}),
@@ -80,6 +81,11 @@ EVERY_REMARK = [
             "window": 1,
         },
     ),
+    Remark(
+        code="BUNDLE",
+        facts={"programmes": ["industry", "health"], "share": 0.6, "shares": {"health": 0.6}, "units": 35, "treated_units": 59, "window": 2},
+    ),
+    Remark(code="PLAUSIBILITY_ON_A_PART", facts={"rows": 20000, "of_rows": 1200000}),
     Remark(code="INTAKE_FLAGS", facts={"masked": 1, "dash": 0, "bounds": 12}),
     Remark(code="INTAKE_FLAGS", facts={"masked": 14, "dash": 1, "bounds": 1}),
     Remark(code="INTAKE_FLAGS", facts={"masked": 0, "dash": 3, "bounds": 0}),
@@ -302,6 +308,22 @@ def _with_later_units() -> Any:
 @pytest.fixture(scope="session", name="with_last_cohort")
 def _with_last_cohort() -> Any:
     return last_cohort
+
+
+def few_households(findings: Findings, **changes: Any) -> Findings:
+    """The same study of households, some cells of which hold fewer than ten of them."""
+    words = {"unit_word": Words(zh="户", en="household")}
+    path = [point.model_copy(update={"units": 4}) if point.event_time in (-5, 6) else point for point in findings.path]
+    trends = [
+        point.model_copy(update={"units": 8}) if (point.group, point.period) == ("comparison", 2013) else point
+        for point in findings.trends
+    ]
+    return findings.model_copy(update=words | {"path": path, "trends": trends} | changes)
+
+
+@pytest.fixture(scope="session", name="few_households")
+def _few_households() -> Any:
+    return few_households
 
 
 @pytest.fixture(scope="session", name="of_a_bundle")

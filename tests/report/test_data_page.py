@@ -402,8 +402,8 @@ def test_both_poverty_lines_of_the_year_are_told_with_shares_and_whether_they_we
     assert len(tables(voice)["lines"].rows) == 3
 
 
-def test_lines_at_other_prices_than_incomes_are_called_a_rough_guide(lang: str) -> None:
-    word = {"zh": "只供参考", "en": "rough guide"}[lang]
+def test_the_picture_stands_in_prices_of_the_year_and_says_so_where_the_panel_does_not(lang: str) -> None:
+    word = {"zh": "图中收入按当年价格", "en": "in the figure stand at the prices of their year"}[lang]
     assert word in joined(RECORDS["real_prices"], lang) and word not in joined(RECORDS["usual"], lang)
 
 
@@ -599,8 +599,9 @@ def test_a_notebook_reads_the_same_parts(lang: str) -> None:
     assert intake_notebook.questions(record, lang)[0].split()[0] == "Q-0a1b2c3d"
     with pytest.raises(EvalkitError, match="ledger"):
         intake_notebook.table(record, "ledgr", lang)
-    with pytest.raises(EvalkitError, match="There is no figure 'income'"):
-        intake_notebook.figure(bare_record(), "income", lang)
+    with pytest.raises(EvalkitError, match="There is no figure 'incomes'"):
+        intake_notebook.figure(bare_record(), "incomes", lang)
+    assert intake_notebook.figure(bare_record(), "income", lang) == catalogue(lang).say("data.income.no_column")
 
 
 @pytest.fixture(scope="module")

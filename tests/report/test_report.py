@@ -18,8 +18,8 @@ from fontTools.ttLib import TTFont
 
 from evalkit.report import figures, fonts, write
 from evalkit.report.voice import published_interval
-from evalkit.words import LANGUAGES
 from evalkit.study import Published, Words
+from evalkit.words import LANGUAGES
 
 RARE = "埇沚浉瀍猇硚鄠㵲"
 

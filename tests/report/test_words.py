@@ -11,7 +11,9 @@ import pytest
 
 import evalkit
 from evalkit.findings import Cohort, Interval, Remark
+from evalkit.report import remarks
 from evalkit.report.blocks import Callout, Document, Facts, Figure, Heading, Listing, Paragraph, Table
+from evalkit.report.disclosed import disclosed
 from evalkit.report.document import compose
 from evalkit.report.remarks import REMARKS
 from evalkit.report.voice import Voice
@@ -314,12 +316,21 @@ def test_the_licence_is_told_in_the_language(lang: str, example_findings: Any) -
     assert ("知识共享署名4.0" if lang == "zh" else "CC BY 4.0") in joined(compose(example_findings(simulated=False), lang))
 
 
-# Keys that a name in the findings chooses: the names of clusters, corrections, estimators and remarks.
-NAMED_BY_DATA = ("cluster.", "correction.", "correction_note.", "reference.", "estimator.", "remark.")
+# Keys that a name in the findings chooses: the names of clusters, corrections and estimators.
+NAMED_BY_DATA = ("cluster.", "correction.", "correction_note.", "reference.", "estimator.")
+# Remarks that only the data-quality page says, in words of its own.
+OF_THE_DATA_PAGE = {"remark.INTAKE_FLAGS"}
+# Programmes in a bundle, and the effect by date: all four, one, none.
+BUNDLES = ((2, (0.0482, 0.0561, 0.06, 0.05)), (3, (None, 0.0561, None, None)), (3, (None, None, None, None)))
 
 
 def test_every_sentence_of_the_catalogue_is_used(
-    example_findings: Any, with_later_units: Any, with_last_cohort: Any, of_a_bundle: Any, monkeypatch: pytest.MonkeyPatch
+    example_findings: Any,
+    with_later_units: Any,
+    with_last_cohort: Any,
+    of_a_bundle: Any,
+    few_households: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from evalkit.report import figures
 
@@ -327,6 +338,7 @@ def test_every_sentence_of_the_catalogue_is_used(
     say = Catalogue.say
     monkeypatch.setattr(Catalogue, "say", lambda self, key, **facts: (said.add(key), say(self, key, **facts))[1])
     plain = example_findings()
+    dates_of_few = [row.model_copy(update={"units": 3}) for row in of_a_bundle(plain).dates]
     complete = {"rows_left_out": 0, "rows_outside": 0, "rows_used": 976, "treated_from_start": 0}
     shown = [
         *(example_findings(verdict, simulated, scale) for verdict, simulated, scale in VARIANTS),
@@ -335,7 +347,9 @@ def test_every_sentence_of_the_catalogue_is_used(
         *(example_findings(covariates=["distance_km"], method=method) for method in ("ipw", "reg")),
         with_last_cohort(plain),
         *(of_a_bundle(plain, members, effects) for members, effects in BUNDLES),
-        example_findings(anticipation=1),
+        example_findings(anticipation=1, remarks=[Remark(code="SINGLE_UNIT_COHORT", facts={"cohorts": [2018]})]),
+        example_findings(dates=[of_a_bundle(plain).dates[1].model_copy(update={"effect": None})]),
+        disclosed(few_households(plain, dates=dates_of_few)),
         example_findings(pretrend=None, truth=plain.truth.model_copy(update={"inside": False})),
         example_findings(estimators=plain.estimators[1:2], cohorts=plain.cohorts[:1]),
         example_findings(estimators=plain.estimators[:2], cohorts=[*plain.cohorts, Cohort(year=2019, units=1, used=True)]),
@@ -367,10 +381,9 @@ def test_every_sentence_of_the_catalogue_is_used(
             draw(example_findings("loss", False, scale), "en")
     one = [cohort for cohort in plain.cohorts if cohort.year in (2013, 2016)]
     figures.trends(example_findings(cohorts=one), "en")
-    keys = {key for key in page("report") if not key.startswith(NAMED_BY_DATA)}
-    assert keys - said == set()
-    named = {key.removeprefix("remark.") for key in catalogue("en").sentences if key.startswith("remark.")}
-    assert all(any(name.startswith(code) for code in REMARKS) for name in named)
+    remarked = {key for key in catalogue("en").sentences if key.startswith("remark.")}  # of every page
+    keys = {key for key in page("report") if not key.startswith(NAMED_BY_DATA)} | remarked
+    assert keys - said - OF_THE_DATA_PAGE == set()
 
 
 def test_few_clusters_are_told_beside_the_range_that_rests_on_them(lang: str, example_findings: Any) -> None:
@@ -378,3 +391,99 @@ def test_few_clusters_are_told_beside_the_range_that_rests_on_them(lang: str, ex
     assert ("任何一边组数少" if lang == "zh" else "With few on either side") in points
     none = example_findings("gain", remarks=[])
     assert ("组数少" if lang == "zh" else "few on either side") not in " ".join(callout(compose(none, lang)).points)
+
+
+def test_a_bundle_is_named_wherever_an_effect_is(lang: str, example_findings: Any, of_a_bundle: Any) -> None:
+    names = {
+        2: {"zh": "产业扶贫与健康扶贫的组合", "en": "the bundle of industry and health"},
+        3: {"zh": "产业扶贫与健康扶贫、易地扶贫搬迁的组合", "en": "the bundle of industry, health and relocation"},
+    }
+    for members, said in names.items():
+        document = compose(of_a_bundle(example_findings(), members), lang)
+        strip = next(block for block in document.blocks if isinstance(block, Facts))
+        first = callout(document)
+        assert strip.items[0].value.lower() == said[lang]
+        premise = "如果没有" if lang == "zh" else "one premise: without "
+        assert said[lang] in first.lead and any(premise + said[lang] in point for point in first.points)
+        assert document.title == example_findings().title.model_dump()[lang]
+        assert ("不能归于其中单项" if lang == "zh" else "cannot be told apart among its parts") in first.points[0]
+
+
+def test_who_is_covered_is_told_of_the_programme_whose_start_is_known(lang: str, example_findings: Any, of_a_bundle: Any) -> None:
+    voice = Voice(of_a_bundle(example_findings()), lang)
+    # A comparison county may well have one of the other programmes of the bundle.
+    assert voice.compared_with() == Voice(example_findings(), lang).compared_with()
+    told = joined(compose(voice.findings, lang))
+    assert ("事件表中没有产业帮扶任何记录" if lang == "zh" else "Without any event of industry support") in told
+
+
+def test_without_a_bundle_nothing_is_called_one(lang: str, example_findings: Any) -> None:
+    told = joined(compose(example_findings(remarks=[]), lang))
+    assert ("组合" if lang == "zh" else "bundle") not in told
+
+
+def test_the_effects_by_date_say_how_far_apart_they_are(lang: str, example_findings: Any, of_a_bundle: Any) -> None:
+    document = compose(of_a_bundle(example_findings()), lang)
+    table = next(block for block in document.blocks if isinstance(block, Table) and block.name == "dates")
+    assert [row.marked for row in table.rows] == [False, True, False, False]
+    assert [row.cells[4].text for row in table.rows] == ["0.0482", "0.0561", "—", "—"]
+    assert [row.cells[0].detail for row in table.rows[2:]] == [
+        "没有这一环节的记录" if lang == "zh" else "No record of this event"
+    ] * 2
+    told = joined(document)
+    # 0.0561 - 0.0482 = 0.0079
+    said = "估计值在0.0482到0.0561之间，相差0.0079" if lang == "zh" else "lie between 0.0482 and 0.0561, 0.0079 apart"
+    assert said in told and "No unit has a dated" not in told
+
+
+def test_a_date_without_an_estimate_keeps_the_words_of_code_off_the_page(
+    lang: str, example_findings: Any, of_a_bundle: Any
+) -> None:
+    rows = of_a_bundle(example_findings()).dates
+    refused = rows[0].model_copy(update={"effect": None, "low": None, "high": None, "reason": "Cohort 2015 has no comparison."})
+    told = joined(compose(example_findings(dates=[refused, rows[1]]), lang))
+    assert "no comparison" not in told and ("未能估计" if lang == "zh" else "Not estimated") in told
+
+
+def test_without_a_table_of_events_there_is_no_table_of_dates(lang: str, example_findings: Any) -> None:
+    assert not [block for block in compose(example_findings(), lang).blocks if isinstance(block, Table) and block.name == "dates"]
+
+
+def test_with_too_few_clusters_dates_have_no_range(lang: str, example_findings: Any, of_a_bundle: Any) -> None:
+    document = compose(of_a_bundle(example_findings("too_few")), lang)
+    table = next(block for block in document.blocks if isinstance(block, Table) and block.name == "dates")
+    assert {row.cells[5].text for row in table.rows} == {"—"}
+
+
+def remark(lang: str, findings: Any, code: str, **facts: Any) -> str:
+    return remarks.sentence(Voice(findings, lang), Remark(code=code, facts=facts))
+
+
+def test_only_what_was_hidden_or_missing_is_told(lang: str, example_findings: Any) -> None:
+    one = remark(lang, example_findings(), "INTAKE_FLAGS", masked=1, dash=0, bounds=0)
+    said = (
+        "收到的数据中，1个数字在来源中被遮盖，按缺失处理。"
+        if lang == "zh"
+        else "1 cell was hidden at the source and counts as missing."
+    )
+    assert one.endswith(said)
+    two = remark(lang, example_findings(), "INTAKE_FLAGS", masked=0, dash=3, bounds=1)
+    assert ("3处标为“无数据”；1个数字只是" if lang == "zh" else "3 cells were marked as not available; 1 figure is") in two
+
+
+def test_provinces_on_the_national_index_are_named(lang: str, example_findings: Any) -> None:
+    told = remark(lang, example_findings(), "PRICE_INDEX_NATIONAL", provinces={"52": [2013, 2014]})
+    assert ("贵州省（2013—2014年）" if lang == "zh" else "Guizhou (2013–2014)") in told
+
+
+def test_a_staggered_change_of_definition_names_its_years(lang: str, example_findings: Any) -> None:
+    facts = {"units": 93, "of_units": 99, "units_back": 0, "staggered": True, "years": {"2014": 3, "2015": 90}}
+    told = remark(lang, example_findings(), "INCOME_DEF_SWITCH", **facts)
+    years = (
+        "2014年（3个县）、2015年（90个县）"
+        if lang == "zh"
+        else "93 of 99 counties change from net to disposable income, in different years: 2014 (3 counties) and 2015 (90 counties)"
+    )
+    assert years in told
+    near = remark(lang, example_findings(), "INCOME_DEF_SWITCH", **facts, treated=59, treated_near=7)
+    assert ("59个中，有7个" if lang == "zh" else "7 of 59 change definition") in near and "59" not in told

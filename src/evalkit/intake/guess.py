@@ -12,7 +12,8 @@ from evalkit.intake.dictionary import Ambiguous, ColumnDictionary
 from evalkit.intake.headers import normalise
 from evalkit.intake.mapping import Level, Mapping
 from evalkit.intake.origin import Table
-from evalkit.intake.privacy import find_personal, protect
+from evalkit.intake.privacy import find_personal
+from evalkit.intake.protection import protect
 from evalkit.intake.wide import melt, split_year
 
 LEVELS: tuple[tuple[str, Level], ...] = (

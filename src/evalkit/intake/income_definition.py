@@ -258,7 +258,7 @@ def _by_unit(definition: Array, codes: Array, years: Array, count: int) -> dict[
     switch = np.full(count, np.inf)
     after = disposable & (years > first_net[codes])
     np.minimum.at(switch, codes[after], years[after])
-    kinds = pd.DataFrame({"unit": codes, "year": years, "definition": definition})[net | disposable].drop_duplicates()
+    kinds = pd.DataFrame({"unit": codes, "year": years, "disposable": disposable})[net | disposable].drop_duplicates()
     twice = kinds.loc[kinds.duplicated(["unit", "year"]), "unit"].to_numpy()
     mixed = np.zeros(count, dtype=bool)
     mixed[twice] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,9 +10,23 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from evalkit.errors import nearest
-from evalkit.intake.observations import IntakeError, Problem
+from evalkit.intake.observations import IntakeError, Place, Problem
+from evalkit.intake.personal_patterns import safe
 
 Level = Literal["county", "village", "household"]
+
+# How the names of pydantic's errors begin, and what to say of a value.
+WRONG = {
+    "int": "MAPPING_NOT_A_NUMBER",
+    "float": "MAPPING_NOT_A_NUMBER",
+    "tuple": "MAPPING_NOT_A_LIST",
+    "model": "MAPPING_NOT_ENTRIES",
+    "dict": "MAPPING_NOT_ENTRIES",
+    "string": "MAPPING_NOT_TEXT",
+    "bool": "MAPPING_NOT_YES_NO",
+}
+
+SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:|[A-Za-z]:)(.+)")
 
 
 class _Frozen(BaseModel):
@@ -55,7 +70,9 @@ class Database(_Frozen):
     """A query instead of a file; the address may stand in an environment variable, so that no password is written down."""
 
     query: str
-    url: str | None = None
+    url: str | None = Field(
+        default=None, exclude=True, repr=False, description="address; kept out of every record, for its password"
+    )
     url_variable: str = "EVALKIT_DATABASE"
 
 
@@ -109,32 +126,50 @@ class Mapping(_Frozen):
             raise IntakeError(Problem("NO_MAPPING", {"file": path.name, "nearest": ", ".join(near) or "—"}))
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, yaml.YAMLError) as problem:
-            raise IntakeError(
-                Problem("UNREADABLE_MAPPING", {"file": path.name, "reason": " ".join(str(problem).split())})
-            ) from None
-        return cls.parse(content if content is not None else {}, path.name)
+        except UnicodeDecodeError:
+            raise IntakeError(Problem("MAPPING_NOT_UTF8", {"file": path.name})) from None
+        except yaml.YAMLError as problem:
+            # Only the line: the parser quotes the text around it, which may be the address of a database with its password.
+            mark = getattr(problem, "problem_mark", None)
+            places = [Place(mark.line + 1)] if mark else []
+            raise IntakeError(Problem.at("UNREADABLE_MAPPING", places, file=path.name)) from None
+        return cls.parse(_beside(content, path.parent) if content is not None else {}, path.name)
 
     @classmethod
     def parse(cls, content: Any, where: str = "intake.yml") -> Mapping:
         """Return a mapping from keys and values, or one IntakeError that lists every problem."""
         if not isinstance(content, dict):
-            raise IntakeError(Problem("UNREADABLE_MAPPING", {"file": where, "reason": f"{type(content).__name__}"}))
+            raise IntakeError(Problem("MAPPING_WITHOUT_KEYS", {"file": where}))
         try:
             return cls.model_validate(content)
         except ValidationError as problem:
             raise IntakeError([_problem(error, where) for error in problem.errors()]) from None
 
 
+def _beside(content: Any, folder: Path) -> Any:
+    """Return the content of a mapping with the file of an SQLite address counted from the mapping's own folder, like every other."""
+    said = content.get("database") if isinstance(content, dict) else None
+    if not isinstance(said, dict) or (found := SQLITE_FILE.fullmatch(str(said.get("url")))) is None:
+        return content
+    start, file = found.groups()
+    return {**content, "database": {**said, "url": f"{start}{(folder / file).resolve().as_posix()}"}}
+
+
 def _problem(error: Any, where: str) -> Problem:
     """Say which key of a mapping is wrong."""
     key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
+    kind = str(error["type"])
+    if kind == "extra_forbidden":
         models: dict[str, Any] = {"columns": ColumnRule, "counties": Counties, "prices": Prices, "database": Database}
         model = models.get(str(error["loc"][0]), Mapping) if len(error["loc"]) > 1 else Mapping
         fields = list(model.model_fields)
         close = nearest(str(error["loc"][-1]), fields) or fields
-        return Problem("UNKNOWN_MAPPING_KEY", {"file": where, "key": key, "nearest": ", ".join(close)})
-    if error["type"] == "missing":
-        return Problem("MISSING_MAPPING_KEY", {"file": where, "key": key})
-    return Problem("WRONG_MAPPING_VALUE", {"file": where, "key": key, "value": repr(error["input"])[:60], "reason": error["msg"]})
+        return Problem("UNKNOWN_MAPPING_KEY", {"file": where, "entry": key, "nearest": ", ".join(close)})
+    if kind == "missing":
+        return Problem("MISSING_MAPPING_KEY", {"file": where, "entry": key})
+    # What stands under database may hold a password, and anything a slip of the pen has put in the wrong place a personal number.
+    value = "…" if error["loc"][0] == "database" else safe(str(error["input"]))[:60]
+    said = {"file": where, "entry": key, "value": value}
+    if kind == "literal_error":
+        return Problem("MAPPING_NOT_ALLOWED", {**said, "allowed": ", ".join(re.findall(r"'([^']+)'", error["ctx"]["expected"]))})
+    return Problem(next((code for start, code in WRONG.items() if kind.startswith(start)), "WRONG_MAPPING_VALUE"), said)

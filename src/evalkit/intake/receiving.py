@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from evalkit import codes
 from evalkit.errors import nearest
 from evalkit.intake.aggregates import aggregate_rows
+from evalkit.intake.checked import checked
 from evalkit.intake.columns import INCOME_DEF, Use, recognise
 from evalkit.intake.counties import harmonise_counties
 from evalkit.intake.county_history import CountyHistory
@@ -23,9 +25,10 @@ from evalkit.intake.ledger import Ledger, Step
 from evalkit.intake.mapping import Mapping
 from evalkit.intake.observations import IntakeError, Place, Problem, Question
 from evalkit.intake.origin import Origin, Table
-from evalkit.intake.plausibility import Plausibility, Roles, poverty_lines, question_plausibility
+from evalkit.intake.plausibility import Plausibility
 from evalkit.intake.prices import Deflated, PriceIndex, deflate, nominal
-from evalkit.intake.privacy import Removal, find_personal, protect, question_lost_digits, read_salt
+from evalkit.intake.privacy import find_personal, question_lost_digits
+from evalkit.intake.protection import Removal, protect, read_salt
 from evalkit.intake.schema import judge_values
 from evalkit.intake.values import Lines, Ranges, Typed, typed
 from evalkit.intake.wide import melt, split_year
@@ -113,7 +116,8 @@ def receive(
     del table  # the cells leave one by one, so that a large file is not held twice
     read = typed(cells, uses, lines, _ranges(uses, dictionary), mapping)
     frame, lines, ledger = _judged(read, uses, lines, ledger, mapping)
-    seen = question_plausibility(frame, _parts(frame, mapping), lines=lines, poverty_lines=poverty_lines())
+    read = replace(read, frame=pd.DataFrame())  # what is done from here on makes new rows, and the old ones go
+    seen, part = checked(frame, lines, mapping)
     frame, changes, asked, ledger = _followed(frame, lines, ledger, mapping, beside)
     frame, at = _sorted(frame, lines, mapping)
     definition = _definition(frame, mapping, at)
@@ -124,7 +128,7 @@ def receive(
         units={use.column: use.unit for use in uses if use.column and use.unit},
         definition=definition, prices=prices, changes=changes, plausibility=seen,
         questions=(*questions, *read.questions, *(definition.questions if definition else ()), *asked, *seen.questions),
-        notices=(*_flag_notices(read.flags), *(definition.notices if definition else ()), *prices.notices),
+        notices=(*_flag_notices(read.flags), *part, *(definition.notices if definition else ()), *prices.notices),
         inputs=_inputs(origin, mapping, beside),
     )  # fmt: skip
 
@@ -152,7 +156,7 @@ def _judged(
     read: Typed, uses: tuple[Use, ...], lines: Lines, ledger: Ledger, mapping: Mapping
 ) -> tuple[pd.DataFrame, Lines, Ledger]:
     """Return rows that can be a panel, each once; refuses with every problem of the values at once."""
-    frame, lines, step = _one_row_each(_dated(read.frame, mapping), lines, read.questions)
+    frame, lines, step = _one_row_each(_dated(read.frame, mapping), lines, read.questions, mapping)
     in_file = {use.column: use.heading for use in uses if use.column}
     kinds = read.kinds | {mapping.period: "year"} | {CODE: "county_code"}
     problems = judge_values(frame, kinds, mapping.unit, mapping.period, lines, lambda column: in_file.get(column, column))
@@ -164,8 +168,13 @@ def _judged(
 
 def _sorted(frame: pd.DataFrame, lines: Lines, mapping: Mapping) -> tuple[pd.DataFrame, Lines | None]:
     """Return the rows by unit and period, and their lines; rows that were put together stand in no single line."""
-    order = frame[[mapping.unit, mapping.period]].sort_values([mapping.unit, mapping.period], kind="stable").index.to_numpy()
-    return frame.iloc[order].reset_index(drop=True), lines[order] if mapping.counties is None else None
+    codes, _ = pd.factorize(frame[mapping.unit], sort=True)
+    order = np.lexsort((frame[mapping.period].to_numpy(), codes))
+    if (np.diff(order) > 0).all():  # many files are sorted already, and a copy of a large one is large
+        return frame, lines if mapping.counties is None else None
+    # Column by column, each old one going before the next is made: a large file is never held twice.
+    arranged = {name: frame.pop(str(name)).array.take(order) for name in list(frame)}
+    return pd.DataFrame(arranged, copy=False), lines[order] if mapping.counties is None else None
 
 
 def _inputs(origin: Origin, mapping: Mapping, beside: Path) -> dict[str, str]:
@@ -232,9 +241,7 @@ def _said(heading: str, mapping: Mapping) -> bool:
 
 def _higher_places(mapping: Mapping) -> frozenset[str]:
     """Return the names of provinces, which a county table may carry without a code."""
-    from evalkit.codes import table
-
-    return frozenset(table("provinces")["zh"])
+    return frozenset(codes.table("provinces")["zh"])
 
 
 def _without(table: Table, reasons: Lines) -> tuple[Table, Step]:
@@ -254,27 +261,20 @@ def _dated(frame: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
     return frame
 
 
-def _one_row_each(frame: pd.DataFrame, lines: Lines, questions: list[Question]) -> tuple[pd.DataFrame, Lines, Step | None]:
+def _one_row_each(
+    frame: pd.DataFrame, lines: Lines, questions: list[Question], mapping: Mapping
+) -> tuple[pd.DataFrame, Lines, Step | None]:
     """Return the frame without rows that repeat another in every cell, which are counted and asked about."""
-    again = frame.duplicated().to_numpy()
+    keys = [mapping.unit, mapping.period]
+    twice = np.flatnonzero(frame.duplicated(keys, keep=False))
+    again = np.zeros(len(frame), dtype=bool)
+    again[twice] = frame.iloc[twice].duplicated().to_numpy()
     if not again.any():
         return frame, lines, None
     repeated = lines[again]
     questions.append(Question.at("EXACT_DUPLICATES", [Place(int(line)) for line in repeated]))
     step = Step("duplicates", len(frame), int((~again).sum()), left={"exact_duplicate": tuple(int(line) for line in repeated)})
     return frame[~again].reset_index(drop=True), lines[~again], step
-
-
-def _parts(frame: pd.DataFrame, mapping: Mapping) -> Roles:
-    """Return which columns the plausibility checks look at."""
-    names = {
-        "group": "village_id", "region": CODE, "income": "income_pc", "wage": "income_wage", "business": "income_business",
-        "property": "income_property", "transfer": "income_transfer", "total": "income_total", "cost": "production_cost",
-        "net": "income_net", "size": "hh_size", "poverty_rate": "poverty_rate",
-    }  # fmt: skip
-    have = {role: column for role, column in names.items() if column in frame and column not in (mapping.unit, mapping.period)}
-    aggregates = tuple(column for column in ("gdp", "fiscal_rev", "fiscal_exp", "savings", "loans") if column in frame)
-    return Roles(unit=mapping.unit, period=mapping.period, aggregates=aggregates, **have)
 
 
 def _followed(

@@ -77,7 +77,7 @@ class MissingShare(Frozen):
 
 
 class Bin(Frozen):
-    """One bin of the income histogram, in the money of the panel: [low, high) holds ``count`` rows."""
+    """One bin of the income histogram, in prices of the year as the poverty lines are: [low, high) holds ``count`` rows."""
 
     low: float
     high: float

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.intake.observations import Place, Problem
-from evalkit.intake.privacy import safe
+from evalkit.intake.personal_patterns import safe
 
 if TYPE_CHECKING:
     from pandera.pandas import Check, DataFrameSchema
@@ -40,20 +40,23 @@ def judge_values(
     from pandera.errors import SchemaErrors
 
     try:
-        _schema(frame, kinds, unit, period).validate(frame.reset_index(drop=True), lazy=True)
+        _schema(frame, kinds, unit, period).validate(frame, lazy=True, inplace=True)  # nothing is coerced: no copy
     except SchemaErrors as failures:
-        return _problems(failures.failure_cases, frame, unit, period, lines, heading)
-    return []
+        cases = failures.failure_cases
+    else:
+        cases = pd.DataFrame({"schema_context": [], "index": [], "column": [], "check": []})
+    return _problems(cases, frame, unit, period, lines, heading)
 
 
 def _schema(frame: pd.DataFrame, kinds: Mapping[str, str], unit: str, period: str) -> DataFrameSchema:
     from pandera.pandas import Column, DataFrameSchema
 
     columns = {name: Column(checks=_checks(kinds.get(name, "")), nullable=name not in (unit, period)) for name in frame.columns}
-    return DataFrameSchema(columns, unique=[unit, period])
+    return DataFrameSchema(columns)
 
 
 def _checks(kind: str) -> list[Check]:
+    """Return the checks of a kind; pandera gives its own ones names of its own, so each is written out under a problem's code."""
     from pandera.pandas import Check
 
     if kind == "year":
@@ -61,9 +64,9 @@ def _checks(kind: str) -> list[Check]:
     if kind == "county_code":
         return [Check(lambda codes: codes.str.fullmatch(r"\d{6}"), name="CODE_NOT_SIX_DIGITS")]
     if kind == "share":
-        return [Check.in_range(0, 100, name="SHARE_OUT_OF_RANGE")]
+        return [Check(lambda shares: shares.between(0, 100), name="SHARE_OUT_OF_RANGE")]
     if kind in NOT_NEGATIVE:
-        return [Check.ge(0, name="NEGATIVE_COUNT")]
+        return [Check(lambda counts: counts >= 0, name="NEGATIVE_COUNT")]
     return []
 
 
@@ -79,7 +82,7 @@ def _problems(
     twice = frame.duplicated([unit, period], keep=False) & frame[[unit, period]].notna().all(axis=1)
     if twice.any():
         repeated = np.flatnonzero(twice)
-        who = frame.loc[twice, [unit, period]].astype(str).agg(" / ".join, axis=1)
+        who = frame.loc[twice, [unit, period]].map(_short).agg(" / ".join, axis=1)
         order = np.argsort(who.to_numpy(), kind="stable")
         places = [Place(int(lines[repeated[i]]), None, safe(str(who.iloc[i]))) for i in order]
         found.append(Problem.at("SAME_UNIT_TWICE", places, unit=heading(unit), period=heading(period), units=int(who.nunique())))
@@ -97,4 +100,4 @@ def _problems(
 
 
 def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

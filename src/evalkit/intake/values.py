@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from evalkit.intake.columns import INCOME, INCOME_DEF, Use
 from evalkit.intake.figures import Flag
@@ -17,7 +18,7 @@ from evalkit.intake.income_definition import UNKNOWN
 from evalkit.intake.mapping import Mapping as FileMapping
 from evalkit.intake.numbers import Parsed, parse_column, question_magnitude, question_share_scale
 from evalkit.intake.observations import Place, Problem, Question
-from evalkit.intake.privacy import safe
+from evalkit.intake.personal_patterns import safe
 
 Lines = np.ndarray[Any, Any]
 Ranges = dict[str, tuple[float | None, float | None]]
@@ -60,6 +61,7 @@ def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lin
         series = cells.pop(use.position)
         if use.column is None:
             continue
+        pa.default_memory_pool().release_unused()  # what the column before this one held goes back to the system
         values, kind, parsed = _one(series, use, lines, mapping)
         kinds[use.column] = kind
         if parsed is not None:
@@ -111,9 +113,10 @@ def _words(series: pd.Series, kind: str) -> pd.Series:
 
 def _each(series: pd.Series, plain: Callable[[str], str]) -> pd.Series:
     """Return text with a function applied once to every distinct value, missing ones staying missing."""
-    codes, distinct = pd.factorize(series)
-    words = pd.array([plain(str(value)) for value in distinct], dtype="str")
-    return pd.Series(words.take(codes, allow_fill=True), index=series.index)
+    cells = pa.array(series.astype("str"), type=pa.large_string(), from_pandas=True)
+    encoded = (cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells).dictionary_encode()
+    words = pa.array([plain(value) for value in encoded.dictionary.to_pylist()], pa.large_string())
+    return pd.Series(words.take(encoded.indices), index=series.index, dtype="str")
 
 
 def _name(value: str) -> str:
@@ -189,13 +192,19 @@ def _income(
         where = np.flatnonzero(twice)
         problems.append(Problem.at("TWO_DEFINITIONS_FILLED", [Place(int(lines[row])) for row in where]))
     income = np.full(len(lines), np.nan)
-    definition = np.full(len(lines), UNKNOWN, dtype=object)
-    for (use, parsed), here in zip(incomes, filled, strict=True):
+    which = np.zeros(len(lines), dtype=np.int8)  # position in names
+    names = [UNKNOWN, *(str(use.income_def) for use, _ in incomes)]
+    for position, ((_, parsed), here) in enumerate(zip(incomes, filled, strict=True), start=1):
         income[here] = parsed.values[here]
-        definition[here] = use.income_def
+        which[here] = position
     if len(incomes) == 1:
-        definition[:] = incomes[0][0].income_def
+        which[:] = 1
     if defined:
         return {INCOME: income}
     questions.append(Question("DEFINITION_FROM_HEADING", {"headings": ", ".join(use.heading for use, _ in incomes)}))
-    return {INCOME: income, INCOME_DEF: pd.Series(definition, dtype="str")}
+    return {INCOME: income, INCOME_DEF: _said(names, which)}
+
+
+def _said(names: list[str], which: np.ndarray[Any, np.dtype[np.int8]]) -> pd.Series:
+    """Return names by their positions as text, without a Python object for every row."""
+    return pd.Series(pa.array(names, pa.large_string()).take(pa.array(which)), dtype="str")

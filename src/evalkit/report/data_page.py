@@ -186,15 +186,24 @@ def _values(page: _Page) -> Iterator[Block]:
     yield from page.table("flags")
 
 
+def nothing_drawn(voice: IntakeVoice, name: str) -> str:
+    """Return why a figure (missing, income or changes) has nothing to show."""
+    if name == "missing":
+        columns = len({share.column for share in voice.record.missing})
+        return voice.say(f"data.missing.{'none' if columns else 'unknown'}", columns=voice.number_of(columns, "column"))
+    if name == "income":
+        return voice.say(f"data.income.{'no_column' if voice.record.income_column is None else 'no_values'}")
+    followed = any(step.code == "counties" for step in voice.record.ledger)
+    return voice.say(f"data.changes.{'none' if followed else 'not_followed'}")
+
+
 def _missing(page: _Page) -> Iterator[Block]:
     voice = page.voice
     some = missing_by_column(voice)
-    columns = len({share.column for share in voice.record.missing})
-    if not columns:
-        yield Paragraph(voice.say("data.missing.unknown"))
-    elif not some:
-        yield Paragraph(voice.say("data.missing.none", columns=voice.number_of(columns, "column")))
+    if not some:
+        yield Paragraph(nothing_drawn(voice, "missing"))
     else:
+        columns = len({share.column for share in voice.record.missing})
         worst, shares = next(iter(some.items()))
         facts = {"columns": voice.number_of(columns, "column"), "complete": f"{columns - len(some):,}"}
         yield Paragraph(voice.say("data.missing.text", worst=voice.column(worst), share=voice.share(average(shares)), **facts))
@@ -205,10 +214,8 @@ def _missing(page: _Page) -> Iterator[Block]:
 
 def _income(page: _Page) -> Iterator[Block]:
     voice, record = page.voice, page.voice.record
-    if record.income_column is None:
-        yield Paragraph(voice.say("data.income.no_column"))
-    elif not drawn(voice, "income"):
-        yield Paragraph(voice.say("data.income.no_values"))
+    if not drawn(voice, "income"):
+        yield Paragraph(nothing_drawn(voice, "income"))
     else:
         rows = voice.count(sum(bin_.count for bin_ in record.income), "row")
         yield Paragraph(
@@ -227,8 +234,7 @@ def _income(page: _Page) -> Iterator[Block]:
 def _counties(page: _Page) -> Iterator[Block]:
     voice, record = page.voice, page.voice.record
     if not record.changes:
-        followed = any(step.code == "counties" for step in record.ledger)
-        yield Paragraph(voice.say(f"data.changes.{'none' if followed else 'not_followed'}"))
+        yield Paragraph(nothing_drawn(voice, "changes"))
         return
     units = len({change.unit for change in record.changes})
     facts = {"changes": voice.number_of(len(record.changes), "change"), "units": voice.count_units(units)}

@@ -175,7 +175,7 @@ def _figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ..
     hidden = voice.findings.hidden
     gone = {} if hidden is None else {"event_study": hidden.event_times, "trends": hidden.periods}
     if hidden and gone.get(name):
-        notes = (*notes, voice.say(f"figure.{name}.hidden", minimum=hidden.minimum))
+        notes = (*notes, voice.say(f"figure.{name}.hidden", few=voice.count_units(hidden.minimum)))
     plain = "" if voice.ranges else "_plain"
     description, note = (f"figure.{name}.{part}" for part in ("description", "note"))
     if name == "estimators":
@@ -303,7 +303,7 @@ def _limits(voice: Voice) -> Iterator[Block]:
     if voice.findings.scale == "log":
         fixed.append(voice.say("limits.money"))
     if hidden := voice.findings.hidden:
-        fixed.append(voice.say("limits.hidden", minimum=hidden.minimum))
+        fixed.append(voice.say("limits.hidden", few=voice.count_units(hidden.minimum)))
     yield Listing(tuple(Item(text) for text in (*fixed, *remarks)))
 
 

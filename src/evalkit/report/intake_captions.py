@@ -87,12 +87,13 @@ def _income(voice: IntakeVoice) -> Words:
         "money": voice.money_unit,
         "years": years,
     }
-    about = voice.say("data.figure.income.basis", prices=voice.prices, definition=definition_drawn(voice))
+    current = voice.phrase("price_basis.nominal")  # whatever the panel's prices are, the picture compares with lines of the year
+    about = voice.say("data.figure.income.basis", prices=current, definition=definition_drawn(voice))
     end = voice.say("data.figure.income.lines", lines=told) if lines else voice.say("data.figure.income.no_lines", years=years)
     notes = [about, end]
     if lines and not voice.nominal:
         notes.append(voice.say("data.figure.income.other_prices", prices=voice.prices))
-    title = voice.say("data.figure.income.caption", years=years, prices=voice.prices)
+    title = voice.say("data.figure.income.caption", years=years, prices=current)
     return title, voice.join([voice.say("data.figure.income.description", **facts), end]), notes
 
 

@@ -29,13 +29,17 @@ def table(record: IntakeRecord, name: str, lang: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[column.label for column in one.columns]).rename_axis(columns=one.caption)
 
 
-def figure(record: IntakeRecord, name: str, lang: str) -> figures.Picture:
-    """Return a figure of the page (missing, income or changes); raises EvalkitError for one that has nothing to show."""
+def figure(record: IntakeRecord, name: str, lang: str) -> figures.Picture | str:
+    """Return a figure of the page (missing, income or changes), or the sentence that says why there is nothing to draw.
+
+    Raises EvalkitError for a name that is no figure.
+    """
     voice = IntakeVoice(record, lang)
-    shown = [known for known in intake_figures.DRAW if drawn(voice, known)]
-    if name not in shown:
-        raise EvalkitError(unknown("figure", name, shown))
-    return intake_figures.DRAW[name](record, lang)
+    if name not in intake_figures.DRAW:
+        raise EvalkitError(unknown("figure", name, list(intake_figures.DRAW)))
+    if drawn(voice, name):
+        return intake_figures.DRAW[name](record, lang)
+    return data_page.nothing_drawn(voice, name)
 
 
 def questions(record: IntakeRecord, lang: str) -> list[str]:

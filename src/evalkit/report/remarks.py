@@ -22,7 +22,8 @@ def sentence(voice: Voice, remark: Remark) -> str:
         raise WordsError(f"{unknown('remark', remark.code, list(REMARKS))} Give it words in report/remarks.py and locale.")
     variant, prepare = REMARKS[remark.code]
     try:
-        key = f"remark.{remark.code}" + (f"_{variant(remark.facts)}" if variant else "")
+        chosen = variant(remark.facts) if variant else ""
+        key = f"remark.{remark.code}" + (f"_{chosen}" if chosen else "")
         facts = prepare(voice, remark.facts)
     except KeyError as missing:
         raise WordsError(f"The remark {remark.code} lacks the fact {missing}; it has {sorted(remark.facts)}.") from None
@@ -186,6 +187,10 @@ def _other_event(voice: Voice, facts: Facts) -> Facts:
     return _without_event(voice, facts) | {"date": voice.phrase(f"event.{facts['date']}")}
 
 
+def _named_or_not(facts: Facts) -> str:
+    return "" if facts["first"] else "unnamed"
+
+
 def _outside_panel(voice: Voice, facts: Facts) -> Facts:
     return _of_units(voice, facts) | {"first": voice.catalogue.listing(facts["first"])}
 
@@ -196,6 +201,10 @@ def _rows(voice: Voice, facts: Facts) -> Facts:
 
 def _without_date(voice: Voice, facts: Facts) -> Facts:
     return _rows(voice, facts) | {"of_rows": voice.count(facts["of_rows"], "row")}
+
+
+def _part_of_rows(voice: Voice, facts: Facts) -> Facts:
+    return {name: f"{facts[name]:,}" for name in ("rows", "of_rows")}
 
 
 def _told_twice(voice: Voice, facts: Facts) -> Facts:
@@ -212,7 +221,13 @@ def _support_ended(voice: Voice, facts: Facts) -> Facts:
 
 
 def _share(voice: Voice, share: float | None) -> str:
-    return voice.phrase("fragment.share_hidden") if share is None else numbers.percent(100 * share)
+    if share is None:
+        return voice.phrase("fragment.share_hidden")
+    return numbers.whole_percent(share) if share == round(share, 2) else numbers.percent(100 * share)
+
+
+def _one_year_or_more(facts: Facts) -> str:
+    return "one" if facts["window"] == 1 else ""
 
 
 def _bundle(voice: Voice, facts: Facts) -> Facts:
@@ -251,11 +266,12 @@ REMARKS: dict[str, tuple[Callable[[Facts], str] | None, Callable[[Voice, Facts],
     "INCOME_DEF_SWITCH": (_together_or_staggered, _switch),
     "UNTREATED_WITHOUT_EVENT": (None, _without_event),
     "START_FROM_OTHER_EVENT": (_choice, _other_event),
-    "EVENTS_OUTSIDE_PANEL": (None, _outside_panel),
+    "EVENTS_OUTSIDE_PANEL": (_named_or_not, _outside_panel),
     "EVENTS_WITHOUT_DATE": (None, _without_date),
     "REGISTER_EXITS_LEFT_OUT": (None, _rows),
     "PAYMENT_TOLD_TWICE": (None, _told_twice),
     "SUPPORT_ENDED": (_many_or_few, _support_ended),
-    "BUNDLE": (None, _bundle),
+    "PLAUSIBILITY_ON_A_PART": (None, _part_of_rows),
+    "BUNDLE": (_one_year_or_more, _bundle),
     "INTAKE_FLAGS": (lambda facts: "parts", _flags),
 }

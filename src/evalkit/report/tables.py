@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from evalkit.findings import Cohort, DateRow, EstimatorRow, Interval, PathPoint, Told
+from evalkit.findings import Cohort, DateRow, EstimatorRow, Findings, Interval, PathPoint, Told
 from evalkit.report import numbers
 from evalkit.report.blocks import Cell, Column, Row, Table
 from evalkit.report.remarks import never_code
@@ -21,7 +21,9 @@ def table(voice: Voice, name: str) -> Table:
     if voice.findings.simulated:
         notes = [voice.say("status.simulated_note"), *notes]
     if (hidden := voice.findings.hidden) and any(voice.mark in cell.values for row in rows for cell in row.cells):
-        notes = [*notes, voice.say("table.hidden_note", mark=voice.mark, minimum=hidden.minimum)]
+        notes = [*notes, voice.say("table.hidden_note", mark=voice.mark, few=voice.count_units(hidden.minimum))]
+    if _withheld(voice.findings, name):
+        notes = [*notes, voice.say("table.hidden_sum")]
     number = voice.phrase("language.table", number=ORDER.index(name) + 1)
     return Table(
         name,
@@ -32,6 +34,17 @@ def table(voice: Voice, name: str) -> Table:
         tuple(notes),
         cards=name in ("estimators", "cohorts", "dates"),
     )
+
+
+def _withheld(findings: Findings, name: str) -> bool:
+    """Return whether a table of a public report lacks counts that would tell the size of hidden cells."""
+    lacks = {
+        "path": any(point.units is None for point in findings.path),
+        "sample": findings.sample.rows_used is None,
+        "estimators": any(row.clusters is None for row in findings.estimators),
+        "dates": any(row.left_out is None for row in findings.dates),
+    }
+    return lacks.get(name, False)
 
 
 def csv_text(made: Table, status: str = "") -> str:
@@ -63,6 +76,11 @@ def _text(text: str, detail: str = "") -> Cell:
 
 def _number(voice: Voice, value: int | None) -> Cell:
     return _text(voice.mark) if value is None else Cell(f"{value:,}", values=(value,))
+
+
+def _sum(voice: Voice, value: int | None) -> Cell:
+    """Return a count that tells the size of hidden cells and is none itself: where it is not told it is missing, not small."""
+    return Cell(voice.phrase("language.missing"), values=(None,)) if value is None else _number(voice, value)
 
 
 def _effect(voice: Voice, value: float | None) -> Cell:
@@ -115,9 +133,11 @@ def _estimator_row(voice: Voice, row: EstimatorRow) -> Row:
     correction = voice.phrase(f"correction.{row.correction}")
     effect = row.effect
     inference = Cell(
-        voice.phrase("table.inference", cluster=cluster, clusters=voice.mark if clusters is None else f"{clusters:,}"),
+        voice.phrase(
+            "table.inference", cluster=cluster, clusters=voice.phrase("language.missing") if clusters is None else f"{clusters:,}"
+        ),
         voice.phrase("table.inference_detail", correction=correction, reference=row.reference) if voice.ranges else "",
-        (cluster, voice.mark if clusters is None else clusters, correction, row.factor, row.reference),
+        (cluster, clusters, correction, row.factor, row.reference),
     )
     mark = "◆ " if row.headline else ""
     detail = voice.phrase("language.two_parts", one=average, two=comparison)
@@ -177,7 +197,7 @@ def _path_row(voice: Voice, point: PathPoint) -> Row:
             _effect(voice, None if point.reference else point.std_error),
             _span(voice, spread[0], spread[1]),
             _span(voice, spread[2], spread[3]),
-            _number(voice, point.units),
+            _sum(voice, point.units),
         )
     )
 
@@ -229,9 +249,9 @@ def _why(voice: Voice, cohort: Cohort) -> str:
 
 def _dates(voice: Voice) -> Made:
     columns = [
-        _event_column(voice, "date", voice.phrase("event_table.reason"), voice.phrase("column.headline")),
-        _event_column(voice, "units"),
-        _event_column(voice, "without"),
+        _event_column(voice, "date", "start_date", voice.phrase("event_table.reason"), voice.phrase("column.headline")),
+        _event_column(voice, "units", "with_date"),
+        _event_column(voice, "without", "without_date"),
         Column(voice.say("column.start_years"), "left", tuple(voice.say(f"event_table.{end}_cohort") for end in ("first", "last"))),
         _column(voice, "estimate"),
         _column(voice, "interval", "low", "high"),
@@ -246,9 +266,8 @@ def _dates(voice: Voice) -> Made:
     return columns, [_date_row(voice, row) for row in voice.findings.dates], notes
 
 
-def _event_column(voice: Voice, name: str, *more: str) -> Column:
-    label = voice.say(f"event_table.{name}")
-    return Column(label, "left" if more else "right", (label, *more))
+def _event_column(voice: Voice, name: str, short: str, *more: str) -> Column:
+    return Column(voice.say(f"column.{short}"), "left" if more else "right", (voice.say(f"event_table.{name}"), *more))
 
 
 def _date_row(voice: Voice, row: DateRow) -> Row:
@@ -260,8 +279,8 @@ def _date_row(voice: Voice, row: DateRow) -> Row:
     return Row(
         (
             Cell(("◆ " if row.used else "") + word, why, (word, why, int(row.used))),
-            _number(voice, row.units),
-            _number(voice, row.left_out),
+            _number(voice, row.units) if _few(row) else _sum(voice, row.units),
+            _sum(voice, row.left_out),
             Cell(years, values=(first, last) if known else (None, None)),
             _effect(voice, row.effect),
             _span(voice, low, high),
@@ -274,7 +293,12 @@ def _why_no_effect(row: DateRow) -> str:
     """Return why a date has no estimate; what code said of it is for the log, not for readers."""
     if row.units == 0:
         return "no_record"
-    return "hidden" if row.units is None else "not_estimated"
+    return "hidden" if _few(row) else "not_estimated"
+
+
+def _few(row: DateRow) -> bool:
+    """Return whether a date is hidden because few units have it: its years are not told either."""
+    return row.units is None and row.first_cohort is None
 
 
 def _sample(voice: Voice) -> Made:
@@ -287,20 +311,22 @@ def _sample(voice: Voice) -> Made:
         "later": sample.later_units,
         "last": sample.last_cohort_units,
     }
+    rows_used, clusters_used = voice.say("sample.rows_used"), voice.say("sample.clusters_used")
     shown = [
         (voice.say("sample.units"), sample.units),
         (voice.phrase("sample.used"), sample.treated_used),
         *((voice.phrase(f"sample.{name}"), number) for name, number in where_any.items() if number != 0),
         (voice.say("sample.periods"), len(sample.periods)),
         (voice.say("sample.rows"), sample.rows),
-        (voice.say("sample.rows_used"), sample.rows_used),
+        (rows_used, sample.rows_used),
         (voice.say("sample.left_out"), sample.rows_left_out),
         *([(voice.say("sample.rows_outside"), sample.rows_outside)] if sample.rows_outside else []),
         (voice.say("sample.clusters", cluster=voice.cluster(sample.cluster, sample.clusters)), sample.clusters),
-        (voice.say("sample.clusters_used"), sample.clusters_used),
+        (clusters_used, sample.clusters_used),
     ]
     shown += [(voice.say("sample.never_code", code=never_code(voice, code)), n) for code, n in sample.never_codes.items() if n != 0]
-    rows = [Row((_text(label), _number(voice, number))) for label, number in shown]
+    sums = (rows_used, clusters_used)
+    rows = [Row((_text(label), (_sum if label in sums else _number)(voice, number))) for label, number in shown]
     return columns, rows, [voice.say("table.sample_note")]
 
 

@@ -1,6 +1,7 @@
 """The command line: what a county office types, and what it reads when something is wrong."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ def test_the_version_is_told():
 
 def test_help_is_in_both_languages_and_names_every_command():
     output = runner.invoke(app, ["--help"]).output
-    assert all(command in output for command in ("demo", "run", "check")) and "评估" in output
+    assert all(command in output for command in ("demo", "run", "check", "init", "intake")) and "评估" in output
 
 
 def test_help_loads_nothing_heavy():
@@ -32,15 +33,116 @@ def test_help_loads_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-def test_check_of_a_study_says_who_is_compared_with_whom():
+STUDY = {
+    "zh": ("99个单位（县）× 10期（2013—2022年），990行", "2016 (20), 2017 (20), 2018 (19)", "这项研究可以运行。"),
+    "en": ("99 units (county) x 10 periods (2013-2022), 990 rows", "2016 (20), 2017 (20), 2018 (19)", "The study can be run."),
+}
+DATA = {
+    "zh": (
+        "99个单位（county_code），13期（2010—2022年），共1,287行，每个单位每期都有",
+        "county_key → county_code",
+        "没有待核实的问题。",
+    ),
+    "en": ("Units: 99 (county_code); periods: 13 (2010-2022); rows: 1,287", "county_key → county_code", "No question is open."),
+}
+YEARBOOK = {
+    "zh": ("文件共119行，去掉48行", "去掉1行：合计行（第5行）", "income_pc：1处被星号等遮盖（第23行）", "请报送单位核实", "请核实"),
+    "en": (
+        "119 in the file, 48 left",
+        "1 left: row of totals (lines: 5)",
+        "income_pc: 1 hidden by asterisks",
+        "To ask the owner of the data",
+        "?",
+    ),
+}
+AS_RECEIVED = shared("data", "demo", "as_received")
+
+
+@pytest.mark.parametrize("lang", ["both", "zh", "en"])
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (STUDIES / "industry.yml", STUDY),
+        (shared("data", "demo", "counties.csv"), DATA),
+        (AS_RECEIVED / "county_yearbook.csv", YEARBOOK),
+    ],
+    ids=["study", "tidy", "yearbook"],
+)
+def test_check_tells_of_a_study_or_a_file_in_the_languages_asked_for(path: Path, expected: dict[str, tuple[str, ...]], lang: str):
+    result = runner.invoke(app, ["check", str(path), "--lang", lang])
+    assert result.exit_code == 0, result.output
+    for code, fragments in expected.items():
+        said = [fragment for fragment in fragments if fragment in result.output]
+        assert said == list(fragments) if lang in ("both", code) else fragments[-1] not in said and fragments[0] not in said
+    if lang == "en" and expected is STUDY:
+        assert not re.search("[\u4e00-\u9fff]", result.output)
+
+
+def test_check_says_both_languages_unless_one_is_asked_for():
     result = runner.invoke(app, ["check", str(STUDIES / "industry.yml")])
-    assert result.exit_code == 0
-    assert "99 county x 10 periods (2013-2022), 990 rows" in result.output and "2016 (20), 2017 (20), 2018 (19)" in result.output
+    assert all(fragment in result.output for fragments in STUDY.values() for fragment in fragments)
 
 
-def test_check_of_data_names_the_columns_that_identify_a_row():
-    result = runner.invoke(app, ["check", str(STUDIES / "../../data/demo/counties.csv")])
-    assert result.exit_code == 0 and "unit: county_key, period: year" in result.output
+def test_check_names_what_a_study_compares_with_in_words():
+    for lang, words in (("zh", "尚未纳入"), ("en", "not yet or never covered")):
+        output = runner.invoke(app, ["check", str(STUDIES / "industry.yml"), "--lang", lang]).output
+        assert words in output and "not_yet_treated" not in output
+
+
+def test_check_of_data_without_a_mapping_says_that_it_guessed_and_how_to_write_it_down():
+    output = runner.invoke(app, ["check", str(shared("data", "demo", "counties.csv"))]).output
+    assert "初步判断" in output and "evalkit guessed" in output and "evalkit init" in output
+    assert "distance_km" in output  # a heading that was not recognised is said to be left out
+
+
+def test_check_with_a_mapping_guesses_nothing():
+    mapping = AS_RECEIVED / "intake.yml"
+    result = runner.invoke(app, ["check", str(AS_RECEIVED / "county_yearbook.csv"), "--mapping", str(mapping), "--lang", "en"])
+    assert result.exit_code == 0 and "guessed" not in result.output
+    assert "Units: 99 (county_code)" in result.output
+
+
+def test_check_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (STUDIES / "industry.yml", AS_RECEIVED / "county_yearbook.csv"):
+        assert runner.invoke(app, ["check", str(path.resolve())]).exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("lang", "said", "unsaid"), [("zh", "没有找到文件", "There is no file"), ("en", "There is no file", "没有找到文件")]
+)
+def test_a_problem_is_told_in_the_language_asked_for(lang: str, said: str, unsaid: str):
+    result = runner.invoke(app, ["check", str(AS_RECEIVED / "county_yaerbook.csv"), "--lang", lang])
+    assert result.exit_code == 1 and said in result.output and unsaid not in result.output
+    assert "county_yearbook.csv" in result.output  # the nearest name
+
+
+def test_a_sheet_can_be_named(tmp_path):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for title, income in (("甲", 8000), ("乙", 9000)):
+        sheet = book.create_sheet(title)
+        for row in (["区划代码", "年份", "人均可支配收入"], ["510811", 2014, income], ["510811", 2015, income]):
+            sheet.append(row)
+    del book["Sheet"]
+    book.save(tmp_path / "a.xlsx")
+    assert runner.invoke(app, ["check", str(tmp_path / "a.xlsx")]).exit_code == 1
+    assert runner.invoke(app, ["check", str(tmp_path / "a.xlsx"), "--sheet", "乙"]).exit_code == 0
+    unknown = runner.invoke(app, ["check", str(tmp_path / "a.xlsx"), "--sheet", "丙"])
+    assert unknown.exit_code == 1 and "丙" in unknown.output and "甲" in unknown.output
+
+
+def test_a_study_whose_file_cannot_be_received_tells_the_problems_of_the_file(tmp_path):
+    (tmp_path / "a.csv").write_text("区划代码,年份,农村居民人均可支配收入\n51081,2015,八千\n", encoding="utf-8")
+    (tmp_path / "intake.yml").write_text("level: county\n", encoding="utf-8")
+    text = (STUDIES / "industry_as_received.yml").read_text(encoding="utf-8")
+    text = text.replace("../../data/demo/as_received/county_yearbook.csv", "a.csv").replace("../../data/demo/as_received/", "")
+    (tmp_path / "study.yml").write_text(text, encoding="utf-8")
+    result = runner.invoke(app, ["check", str(tmp_path / "study.yml")])
+    assert result.exit_code == 1
+    assert "八千" in result.output and "六位" in result.output and "six digits" in result.output
 
 
 def test_a_mistake_ends_with_one_line_and_status_one(tmp_path):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from evalkit import DesignError, Findings, GroupTime, PanelError, RolloutError, Study, StudyError, evaluate
+from evalkit import DesignError, Findings, GroupTime, IntakeError, PanelError, RolloutError, Study, StudyError, evaluate
 from evalkit.comparison import Comparison
 from evalkit.evaluation import _pretrend, _sample
 from evalkit.places import shared
@@ -43,9 +43,26 @@ def test_the_planted_effect_lies_in_the_interval_of_its_study(name):
 
 
 def test_a_window_that_starts_before_2013_carries_a_remark_on_the_income_definition(industry):
-    assert "INCOME_DEF_2013" not in [r.code for r in industry.remarks]
+    assert "INCOME_DEF_SWITCH" not in [r.code for r in industry.remarks]
     early = evaluate(study("industry", window=[2010, 2022]), folder=FOLDER)
-    assert "INCOME_DEF_2013" in [r.code for r in early.remarks]
+    (switch,) = [r for r in early.remarks if r.code == "INCOME_DEF_SWITCH"]
+    assert switch.facts["years"] == {2013: 99} and switch.facts["treated_near"] == 0
+
+
+def test_a_window_across_the_switch_needs_the_definition_of_income(saved):
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv").drop(columns="income_def")
+    across = {"window": [2010, 2022], "truth": None}
+    with pytest.raises(IntakeError, match="income_def"):
+        evaluate(study("industry", **across), saved(frame))
+    unknown = evaluate(study("industry", income_def="unknown", **across), saved(frame))
+    assert "INCOME_DEF_UNKNOWN" in [r.code for r in unknown.remarks]
+
+
+def test_a_public_report_needs_to_know_what_a_unit_is_and_hides_few_households():
+    with pytest.raises(StudyError, match="unit_level"):
+        evaluate(study("relocation", public=True), folder=FOLDER)
+    shown = evaluate(study("relocation", public=True, unit_level="household"), folder=FOLDER)
+    assert shown.headline == evaluate(study("relocation"), folder=FOLDER).headline
 
 
 def test_per_cent_is_money_over_base_income(industry):
@@ -155,9 +172,9 @@ def test_a_file_that_is_no_plain_csv_is_said_to_be_what_it_is(tmp_path, content,
         evaluate(study("industry"), path)
 
 
-def test_a_workbook_is_asked_for_as_csv(tmp_path):
+def test_a_workbook_is_asked_for_a_mapping(tmp_path):
     (tmp_path / "county.xlsx").write_bytes(b"PK")
-    with pytest.raises(StudyError, match="Save it as csv"):
+    with pytest.raises(StudyError, match="evalkit init"):
         evaluate(study("industry"), tmp_path / "county.xlsx")
 
 

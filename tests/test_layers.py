@@ -18,7 +18,19 @@ MODULES = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path 
 
 CORE = {"errors", "notices", "panel", "rollout", "estimate", "design"}
 NUMBERS = CORE | {"comparison", "kernels", "estimators", "inference", "aggregation", "income_effect", "single_unit"}
-STUDIES = NUMBERS | {"words", "places", "codes", "events", "intake", "study", "study_data", "findings", "evaluation"}
+STUDIES = NUMBERS | {
+    "words",
+    "places",
+    "codes",
+    "events",
+    "intake",
+    "study",
+    "study_data",
+    "findings",
+    "public_findings",
+    "background",
+    "evaluation",
+}
 EVERYTHING = {*STUDIES, "report", "simulate", "bureau", "examples", "run", "check", "start", "cli", "demo", "evalkit"}
 # Layer -> the layers it may import, besides itself. ``evalkit`` is the package itself: its version and its public names.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -46,8 +58,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": CORE | {"words", "codes"},
     "study": {"errors", "notices", "places"},
     "findings": {"errors", "notices", "study"},
+    "public_findings": {"errors", "codes", "findings", "study"},
     "study_data": STUDIES | {"evalkit"},
-    "evaluation": STUDIES | {"evalkit", "study_data"},
+    "background": STUDIES | {"study_data"},
+    "evaluation": STUDIES | {"evalkit", "study_data", "background"},
     "report": {"errors", "words", "codes", "study", "findings", "intake"},
     "run": EVERYTHING,
     "check": EVERYTHING,

@@ -14,7 +14,16 @@ from evalkit.demo import write_demo
 from evalkit.simulate import Effects, World, province
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
-FILES = {"README.md", "counties.csv", "counties_as_published.csv", "households.csv.gz", "truth.json"}
+AS_RECEIVED = {f"as_received/{name}" for name in ("county_yearbook.csv", "events.csv", "intake.yml")}
+FILES = {
+    "README.md",
+    "counties.csv",
+    "counties_as_published.csv",
+    "county_history.csv",
+    "households.csv.gz",
+    "truth.json",
+    *AS_RECEIVED,
+}
 NOTHING = Effects((0.0,), (0.0,), (0.0,), (0.0,))
 
 
@@ -25,6 +34,8 @@ def world() -> World:
 
 def unpacked(path: Path) -> bytes:
     content = path.read_bytes()
+    if path.name == "county_yearbook.csv":
+        return content.decode("gb18030").encode()
     return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
@@ -52,7 +63,7 @@ def two_way_effect(panel: pd.DataFrame, from_year: int) -> float:
 def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
     write_demo(tmp_path / "first")
     write_demo(tmp_path / "second")
-    assert {path.name for path in (tmp_path / "first").iterdir()} == FILES
+    assert {path.relative_to(tmp_path / "first").as_posix() for path in (tmp_path / "first").rglob("*.*")} == FILES
     for name in FILES:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
 
@@ -60,7 +71,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
 def test_the_shipped_files_are_what_the_program_writes(tmp_path: Path) -> None:
     # Compared after unpacking, because compressors of different systems pack the same bytes differently.
     write_demo(tmp_path)
-    assert {path.name for path in DEMO.iterdir()} == FILES
+    assert {path.relative_to(DEMO).as_posix() for path in DEMO.rglob("*") if path.is_file()} == FILES
     for name in FILES:
         assert unpacked(tmp_path / name) == unpacked(DEMO / name), name
 
@@ -77,13 +88,13 @@ def test_a_different_seed_gives_different_data(world: World) -> None:
 
 
 def test_the_shipped_files_stay_under_three_megabytes() -> None:
-    assert sum(path.stat().st_size for path in DEMO.iterdir()) < 3_000_000
+    assert sum(path.stat().st_size for path in DEMO.rglob("*.*")) < 3_000_000
 
 
 def test_every_file_and_every_row_says_simulated(world: World) -> None:
     for frame in (world.counties, world.counties_as_published, world.households):
         assert set(frame["data_status"]) == {"模拟数据 simulated"}
-    for path in DEMO.iterdir():
+    for path in DEMO.rglob("*.*"):
         head = unpacked(path).decode()[:600]
         assert {"模拟数据", "simulated"} == {word for word in ("模拟数据", "simulated") if word in head}, path.name
 

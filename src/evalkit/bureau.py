@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from evalkit.simulate import NEVER, PROGRAMMES, World, county_code
+from evalkit.simulate import MERGED_CODE, NEVER, PROGRAMMES, RECODE_YEAR, RECODED_TO, World, county_code
 
 TITLE = "表3-5 各县（市、区）农村居民人均收入与户籍人口（2010—2022年）【模拟数据 simulated】"
 NOTES = (
@@ -86,3 +86,34 @@ def events(world: World) -> pd.DataFrame:
                 steps = [("listed", first - 1), ("funded", first)]
             rows += [(code, programme, event, int(year), "", source) for event, year in steps]
     return pd.DataFrame(rows, columns=["unit", "programme", "event", "date", "dose", "source"])
+
+
+HISTORY_FROM = 2000
+HISTORY_HEAD = (
+    "# 模拟数据 simulated data: the codes of the invented counties of this folder and their changes; no real place.\n"
+    "# A record is in force from start to the year before end; new: successors.\n"
+)
+MAPPING = """# 对照文件：年鉴原表怎么读 | Mapping: how the printed table is read.  模拟数据 simulated
+level: county
+counties:
+  history: ../county_history.csv          # 代码变更表 | history of codes
+  to_year: 2022
+  rule: {income_pc: mean by pop_registered, pop_registered: sum}
+simulated: true
+"""
+
+
+def county_history(world: World) -> str:
+    """Return every code of the province with its years and its successor, as a csv."""
+    published = world.counties_as_published
+    first, last = published["year"].min(), published["year"].max()
+    by_code = published.groupby("county_code")
+    starts, ends, names = by_code["year"].min().to_dict(), by_code["year"].max().to_dict(), by_code["county_name"].first()
+    lines = ["code,name,level,status,start,end,new"]
+    for code in sorted(map(str, starts)):
+        start, end = starts[code], ends[code]
+        gone = end < last
+        successor = (RECODED_TO if end + 1 == RECODE_YEAR else MERGED_CODE) if gone else ""
+        began = start if start > first else HISTORY_FROM
+        lines.append(f"{code},{names[code]},县级,{'弃用' if gone else '在用'},{began},{end + 1 if gone else ''},{successor}")
+    return HISTORY_HEAD + "\n".join(lines) + "\n"

@@ -32,13 +32,14 @@ def describe_study(path: Path, data: Path | None, langs: list[str]) -> list[str]
     cohorts = ", ".join(f"{g} ({int((comparison.cohort == g).sum())})" for g in comparison.cohorts)
     facts = {
         "name": study.name, "units": f"{len(design.units):,}", "periods": len(design.periods), "first": design.periods[0],
-        "last": design.periods[-1], "rows": f"{design.observations:,}", "cohorts": cohorts, "comparison": design.comparison,
+        "last": design.periods[-1], "rows": f"{design.observations:,}", "cohorts": cohorts,
     }  # fmt: skip
     counts = {"treated": np.isfinite(design.cohort).sum(), "compared": np.isinf(comparison.cohort).sum()}
     lines = []
     for lang in langs:
         words, voice = catalogue(lang), Voice(findings, lang)
         facts |= {"title": voice.word(study.title), "unit": voice.word(study.unit_word)}
+        facts["comparison"] = words.say(f"check_comparison.{design.comparison}")
         lines += [words.say(f"check_study.{key}", **facts) for key in ("study", "panel")]
         lines += [words.say(f"check_study.{key}", **{**facts, "count": f"{count:,}"}) for key, count in counts.items()]
         lines += [words.say("check_study.remark", sentence=sentence(voice, remark)) for remark in findings.remarks]

@@ -47,9 +47,13 @@ Lang = Annotated[Language, typer.Option("--lang", help="报告语言 | Language 
 
 @app.command()
 def demo(lang: Lang = Language.both, out: Out = Path("outputs")) -> None:
-    """用模拟数据生成三份示例报告 | Write the three demo reports from simulated data."""
+    """用模拟数据生成三份示例报告和一份数据质量页 | Write three demo reports and a data-quality page from simulated data."""
     from evalkit.places import shared
+    from evalkit.run import run_intake
 
+    received = shared("data", "demo", "as_received")
+    for page in run_intake(received / "intake.yml", received / "county_yearbook.csv", lang.value, out).reports.values():
+        typer.echo(page)
     _run_all([shared("notebooks", "studies", f"{name}.yml") for name in ("industry", "relocation", "health")], None, lang, out)
 
 

@@ -25,6 +25,8 @@ Every county, village and household here is invented by a program with known eff
 | `households.csv.gz` | 户、年 household and year (2011-2020) | {households} |
 | `truth.json` | 植入的效应与问题 planted effects and problems | |
 | `as_received/county_yearbook.csv` | 同一批县，按年鉴版式（GB18030）the same counties as a yearbook prints them | {as_printed} |
+| `as_received/intake.yml` | 原表怎么读 how that table is read | |
+| `county_history.csv` | 县代码及其变更 county codes and their changes | {codes} |
 | `as_received/events.csv` | 项目、县、环节、年份 programme, county, event and year | {events} |
 
 | 列 column | 含义与单位 meaning and unit |
@@ -77,6 +79,7 @@ def readme(world: World) -> str:
         households=len(world.households),
         as_printed=world.counties_as_published["county_code"].nunique(),
         events=len(bureau.events(world)),
+        codes=world.counties_as_published["county_code"].nunique(),
     )
 
 
@@ -96,6 +99,8 @@ def write_demo(folder: Path | str) -> None:
         "README.md": readme(world).encode(),
         "as_received/county_yearbook.csv": bureau.yearbook(world),
         "as_received/events.csv": comma_separated(bureau.events(world)),
+        "as_received/intake.yml": bureau.MAPPING.encode(),
+        "county_history.csv": bureau.county_history(world).encode(),
     }
     for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

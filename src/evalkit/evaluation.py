@@ -13,12 +13,13 @@ import pandas as pd
 
 import evalkit
 from evalkit.aggregation import aggregate
+from evalkit.background import background_notices, bundle_words, bundled, unit_level
 from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import DesignError, StudyError, unknown
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime, TwoWay
-from evalkit.events import Bundle, bundle, effects_by_date
+from evalkit.events import effects_by_date
 from evalkit.findings import (
     Cohort,
     DateRow,
@@ -36,11 +37,11 @@ from evalkit.findings import (
 )
 from evalkit.income_effect import headline
 from evalkit.inference.linear import Inference, has_own_noise, wald
-from evalkit.intake.income_definition import IncomeDefinition, judge_income_definition, switch_notice, unknown_notice
 from evalkit.notices import Notice
 from evalkit.panel import Panel
+from evalkit.public_findings import disclosed
 from evalkit.rollout import Rollout
-from evalkit.study import Study, Words
+from evalkit.study import Study
 from evalkit.study_data import Loaded, designed, load, run_id, says_simulated
 
 Array = np.ndarray[Any, Any]
@@ -48,9 +49,6 @@ Array = np.ndarray[Any, Any]
 PRETREND_LEVEL = 0.10
 FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow
 TOO_FEW_CLUSTERS = 5  # fewer, and it misses a true zero so often that none is shown
-
-DECLARED = {"net", "disposable", "unknown"}
-INCOME_DEF = "income_def"
 
 Show = Callable[[Estimate], pd.DataFrame]
 
@@ -75,16 +73,24 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
 
 
 def evaluate_loaded(study: Study, loaded: Loaded) -> Findings:
-    """Return the findings of a study whose data are loaded already; raises as :func:`evaluate` does."""
+    """Return the findings of a study whose data are loaded already; raises as :func:`evaluate` does.
+
+    With ``public: true`` and households as units, what rests on few of them is left out.
+    """
+    found = _found(study, loaded)
+    return disclosed(found) if study.public and unit_level(study, loaded) == "household" else found
+
+
+def _found(study: Study, loaded: Loaded) -> Findings:
     frame = loaded.frame
     design, notices = designed(study, frame, loaded.events)
     comparison = Comparison.of(design)
     cells = GroupTime(study.method)(design)
     sample = _sample(study, design, comparison, cells, frame)
-    together, dates = _together(study, design, loaded), _by_date(study, design, loaded)
     truth = loaded.data.parent / "truth.json" if loaded.data else None
     too_few = min(sample.treated_clusters, sample.comparison_clusters) < TOO_FEW_CLUSTERS
     show = _shown(study, too_few)
+    together, dates = bundled(study, design, loaded), _by_date(study, design, loaded, too_few)
     top = _headline(study.scale, design, cells, show)
     path_points, critical = _path(study, cells, show, too_few)
     pretrend = None if too_few else _pretrend(study, cells, sample)
@@ -97,7 +103,7 @@ def evaluate_loaded(study: Study, loaded: Loaded) -> Findings:
         source_url=study.source.url,
         licence=study.source.licence,
         simulated=study.source.simulated or says_simulated(frame),
-        bundle=_bundle_words(loaded, together),
+        bundle=bundle_words(loaded, together),
         dates=dates,
         headline=top,
         other_scale=_in_levels(study, design, show),
@@ -110,7 +116,7 @@ def evaluate_loaded(study: Study, loaded: Loaded) -> Findings:
         pretrend=pretrend,
         sample=sample,
         remarks=_remarks(
-            study, design, sample, (*_loaded_notices(study, design, loaded, together), *notices, *cells.notices, *refused)
+            study, design, sample, (*background_notices(study, design, loaded, together), *notices, *cells.notices, *refused)
         ),
         truth=_truth(study, truth, top),
         covariates=list(study.covariates),
@@ -365,51 +371,14 @@ def _remarks(study: Study, design: Design, sample: Sample, notices: Iterable[Not
     return [Remark(code=notice.code, facts=dict(notice.facts)) for notice in found]
 
 
-def _loaded_notices(study: Study, design: Design, loaded: Loaded, together: Bundle | None) -> list[Notice]:
-    """Return what intake, the table of events and the definition of income have to tell about the rows of the window."""
-    found = list(loaded.received.notices) if loaded.received else []
-    # Intake tells of its whole file; definition and prices of the window are told by the study itself.
-    found = [notice for notice in found if notice.code.startswith(("INTAKE_", "PRICE_INDEX_"))]
-    definition = _definition(study, design, loaded)
-    start = pd.Series(design.rollout.first_treated, index=design.panel.units)
-    found += [notice for notice in (unknown_notice(definition), switch_notice(definition, start)) if notice is not None]
-    found += list(loaded.events.notices) if loaded.events else []
-    return [*found, together.notice] if together else found
-
-
-def _definition(study: Study, design: Design, loaded: Loaded) -> IncomeDefinition:
-    """Return which definition of income the rows of the window have; refuses where it matters and nobody says."""
-    said, frame = study.income_def, design.panel.frame
-    if said in DECLARED:
-        return judge_income_definition(frame, study.unit, study.period, declared=said)
-    column = said or (INCOME_DEF if INCOME_DEF in frame else None)
-    if column is not None and column not in frame:
-        raise StudyError(unknown("column", column, [*sorted(DECLARED), *(str(c) for c in frame.columns)]))
-    return judge_income_definition(frame, study.unit, study.period, column=column)
-
-
-def _together(study: Study, design: Design, loaded: Loaded) -> Bundle | None:
-    """Return the bundle that the programme is part of, where a table of events tells."""
-    if loaded.events is None:
-        return None
-    return bundle(loaded.events, str(study.treatment.programme), date=study.treatment.date, units=design.panel)
-
-
-def _bundle_words(loaded: Loaded, together: Bundle | None) -> list[Words]:
-    """Return the names of the programmes in a bundle, the study's own first."""
-    if loaded.events is None or together is None:
-        return []
-    return [Words(zh=zh, en=en) for zh, en in (loaded.events.programmes.names[code] for code in together.programmes)]
-
-
-def _by_date(study: Study, design: Design, loaded: Loaded) -> list[DateRow]:
+def _by_date(study: Study, design: Design, loaded: Loaded, too_few: bool) -> list[DateRow]:
     """Return the headline under each choice of the date that counts as the start."""
     if loaded.events is None:
         return []
 
     def effect(panel: Panel, rollout: Rollout) -> tuple[float, float, float]:
         other = replace(design, panel=panel, rollout=rollout)
-        overall = _shown(study, False)(aggregate(GroupTime(study.method)(other), "overall")).iloc[0]
+        overall = _shown(study, too_few)(aggregate(GroupTime(study.method)(other), "overall")).iloc[0]
         return float(overall["estimate"]), float(overall["conf_low"]), float(overall["conf_high"])
 
     compared = effects_by_date(design.panel, loaded.events, str(study.treatment.programme), effect)

@@ -53,16 +53,16 @@ def mapping_text(guess: Guess) -> str:
         lines.append(_line(key, getattr(mapping, key), f"init.{key}", key in guess.confirm))
     if mapping.sheet:
         lines.append(_line("sheet", mapping.sheet, "init.sheet"))
-    lines += ["", f"# {_both('init.columns')}", "columns:" if mapping.columns else "# columns:"]
+    lines += ["", f"# {_both('init.columns')}", "columns:"]
     for heading, rule in mapping.columns.items():
         lines.append(f"  {_text(heading)}: {rule.name}    # ← {_both('init.check_this')}")
     for use in guess.uses:
-        if use.column and use.column in words.columns and use.heading != use.column:
+        if use.column and use.column in words.columns and use.heading not in (use.column, *mapping.columns):
             label = f"{words.label(use.column, 'zh')} | {words.label(use.column, 'en')}"
-            lines.append(f"#   {_text(use.heading)}: {use.column}    # {label}")
+            lines.append(f"  #{_text(use.heading)}: {use.column}    # {label}")
     if guess.ambiguous:
         lines += ["", f"# {_both('init.ambiguous')}"]
-        lines += [f"#   {_text(heading)}: {' / '.join(names)}" for heading, names in guess.ambiguous.items()]
+        lines += [f"#   {heading}: {' / '.join(names)}" for heading, names in guess.ambiguous.items()]
     lines += ["", f"# {_both('init.ignore')}"]
     if mapping.ignore:
         lines.append("ignore:")
@@ -74,9 +74,9 @@ def mapping_text(guess: Guess) -> str:
     lines += ["", _line("income_def", mapping.income_def, "init.income_def", "income_def" in guess.confirm)]
     if mapping.level == "county":
         lines += ["", f"# {_both('init.counties')}", *_counties(guess)]
-    lines += ["", f"# {_both('init.prices')}", "# prices: {base_year: 2015, index: price_index.csv, area: county_code}"]
-    lines += ["", f"# {_both('init.more')}", "# missing_codes: [-8, -9]", "# year_means: edition", "# personal: {户编号: hash}"]
-    lines.append("# salt_file: salt.txt")
+    lines += ["", f"# {_both('init.prices')}", "#prices: {base_year: 2015, index: price_index.csv, area: county_code}"]
+    lines += ["", f"# {_both('init.more')}", "#missing_codes: [-8, -9]", "#year_means: edition", "#personal: {户编号: hash}"]
+    lines.append("#salt_file: salt.txt")
     if mapping.simulated:
         lines.append("simulated: true")
     return "\n".join(lines) + "\n"
@@ -84,14 +84,19 @@ def mapping_text(guess: Guess) -> str:
 
 def _counties(guess: Guess) -> list[str]:
     """Return the commented lines on changes of codes, with a rule suggested for every column of numbers."""
+    known = ColumnDictionary.shipped().columns
     weight = next((name for name in WEIGHTS if name in guess.kinds), None)
-    rule = {name: COMBINED[kind] for name, kind in guess.kinds.items() if kind in COMBINED}
-    heads = [name for name, kind in guess.kinds.items() if kind in ("money_per_head", "share")]
-    rule |= {name: f"mean by {weight}" for name in heads if weight}
+    # What the dictionary knows of households is an average in a county's table, not a sum.
+    total = {
+        name for name, kind in guess.kinds.items() if kind in COMBINED and not (name in known and known[name].level == "household")
+    }
+    rule = {name: COMBINED[kind] for name, kind in guess.kinds.items() if name in total}
+    heads = [name for name, kind in guess.kinds.items() if kind in ("money_per_head", "share", *COMBINED) and name not in total]
+    rule |= dict.fromkeys(heads, f"mean by {weight}" if weight else "drop")
     last = guess.years[1] if guess.years else 2020
     lines = ["counties:", "  history: county_history.csv", f"  to_year: {last}", "  rule:"]
     lines += [f"    {name}: {how}" for name, how in rule.items()]
-    return [f"# {line}" for line in lines]
+    return [f"#{line}" for line in (lines if rule else lines[:-1])]
 
 
 def study_text(name: str, data: str, guess: Guess) -> str:
@@ -99,6 +104,7 @@ def study_text(name: str, data: str, guess: Guess) -> str:
     first, last = guess.years or (2013, 2020)
     money = (column for column, kind in guess.kinds.items() if kind.startswith("money"))
     outcome = "income_pc" if "income_pc" in guess.kinds else next(money, "income_pc")
+    label = {code: ColumnDictionary.shipped().label(outcome, code) for code in LANGUAGES}
     words = {code: {"level": catalogue(code).say(f"init.level_word.{guess.mapping.level}")} for code in LANGUAGES}
     check = _both("init.check_this")
     return "\n".join(
@@ -115,8 +121,8 @@ def study_text(name: str, data: str, guess: Guess) -> str:
             f"unit: {guess.mapping.unit}",
             f"unit_word: {{zh: {words['zh']['level']}, en: {words['en']['level']}}}",
             f"period: {guess.mapping.period}",
-            f"outcome: {outcome}",
-            "outcome_word: {zh: 农村居民人均收入, en: rural income per head}",
+            f"outcome: {outcome}    # ← {check}",
+            f"outcome_word: {{zh: {label['zh']}, en: {label['en']}}}",
             f'prices: {{zh: {price_basis("zh")}, en: "{price_basis("en")}"}}',
             "nominal: true",
             "scale: log",
@@ -127,7 +133,7 @@ def study_text(name: str, data: str, guess: Guess) -> str:
             "comparison: not_yet_treated",
             f"cluster: {guess.mapping.unit}",
             f"# {_both('init.unbalanced')}",
-            "# unbalanced: pairwise",
+            "#unbalanced: pairwise",
             f"# {_both('init.public')}",
             "public: false",
             "seed: 20200101",

@@ -93,6 +93,9 @@ class Study(BaseModel):
     source: Source
     intake: str | None = Field(default=None, description="how the file is read (intake.yml), relative to the study")
     unit: str = Field(description="column that names the unit")
+    unit_level: Literal["county", "village", "household"] | None = Field(
+        default=None, description="what a unit is, where public: true"
+    )
     unit_word: Words = Field(description="what a unit is: county, household")
     period: str = "year"
     outcome: str = Field(description="column of income, in money")

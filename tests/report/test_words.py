@@ -11,9 +11,9 @@ import pytest
 
 import evalkit
 from evalkit.findings import Cohort, Interval, Remark
+from evalkit.public_findings import disclosed
 from evalkit.report import remarks
 from evalkit.report.blocks import Callout, Document, Facts, Figure, Heading, Listing, Paragraph, Table
-from evalkit.report.disclosed import disclosed
 from evalkit.report.document import compose
 from evalkit.report.remarks import REMARKS
 from evalkit.report.voice import Voice

@@ -68,6 +68,9 @@ def guess_mapping(table: Table, sheet: str | None = None) -> Guess:
     if period and period not in have:
         columns[period] = normalise(period)
     unit, level = next(((name, level) for name, level in LEVELS if name in have), (None, "county"))
+    # A name alone is a weak unit: several counties bear the same one.
+    if unit in (None, "county_name") and period is not None and (found := _own_codes(cells, own, headings, period, have)):
+        columns[found] = unit = "county_code"
     if unit is None and period is not None and (found := _own_unit(cells, own, headings, period, have)):
         columns[found] = normalise(found)
         unit = normalise(found)
@@ -105,6 +108,12 @@ def _own_period(cells: pd.DataFrame, own: Sequence[Use]) -> str | None:
         if whole and 1 < numbers.nunique() <= YEARS_KEPT:
             return use.heading
     return None
+
+
+def _own_codes(cells: pd.DataFrame, own: Sequence[Use], headings: Sequence[str], period: str, have: dict[str, Use]) -> str | None:
+    """Return the heading of a column of six-digit codes that names a row together with the year."""
+    codes = [use for use in own if cells[use.position].astype("str").str.fullmatch(r"\d{6}").fillna(False).all()]
+    return _own_unit(cells, codes, headings, period, have)
 
 
 def _own_unit(cells: pd.DataFrame, own: Sequence[Use], headings: Sequence[str], period: str, have: dict[str, Use]) -> str | None:

@@ -112,7 +112,9 @@ class Mapping(_Frozen):
     @field_validator("columns", mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
-        """Take ``heading: name`` for ``heading: {name: name}``."""
+        """Take ``heading: name`` for ``heading: {name: name}``, and a ``columns:`` with nothing below it for an empty one."""
+        if value is None:
+            return {}
         if not isinstance(value, dict):
             return value
         return {str(heading): {"name": rule} if isinstance(rule, str) else rule for heading, rule in value.items()}

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.findings import Cohort, Findings, Hidden, Interval, Remark
+from evalkit.public_findings import disclosed, smallest_hidden
 from evalkit.report import figures
 from evalkit.report.blocks import Table
-from evalkit.report.disclosed import disclosed, smallest_hidden
 from evalkit.report.document import compose
 from evalkit.report.tables import csv_text
 from evalkit.report.voice import Voice

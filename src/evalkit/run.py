@@ -69,19 +69,21 @@ def run_study(study: str | Path, data: str | Path | None = None, lang: str = "bo
         "out_dir": str(folder.resolve()),
     }
     _execute(shared("notebooks", NOTEBOOK), folder / "notebook.ipynb", parameters)
-    if parsed.intake is not None:
+    pages = {code: folder / f"report.{code}.html" for code in LANGUAGES[lang]}
+    if parsed.intake is not None and not parsed.public:  # the page tells single rows, so it stays in the office
         mapping = path.parent / parsed.intake
         _execute(
             shared("notebooks", INTAKE_NOTEBOOK),
             folder / "data_intake.ipynb",
             _intake_parameters(mapping, loaded.data, lang, folder, False),
         )
+        pages |= {f"data.{code}": folder / f"data.{code}.html" for code in LANGUAGES[lang]}
     _refuse_personal_data(folder)
     seconds = round(time.time() - started, 1)
     what = {"study": parsed.model_dump(mode="json"), "seed": parsed.seed, "languages": LANGUAGES[lang]}
     inputs = {path.name: _sha256(path), **loaded.inputs, NOTEBOOK: _sha256(shared("notebooks", NOTEBOOK))}
     _write_manifest(folder, identity, what, inputs, started, seconds)
-    return Run(parsed.name, folder, {code: folder / f"report.{code}.html" for code in LANGUAGES[lang]}, seconds)
+    return Run(parsed.name, folder, pages, seconds)
 
 
 def run_intake(mapping: str | Path, data: str | Path | None = None, lang: str = "both", out: str | Path = "outputs") -> Run:

@@ -145,6 +145,14 @@ BROKEN: dict[str, Broken] = {
     "negative persons": Broken(
         "区划代码,年份,贫困人口\n510811,2014,-8\n510811,2015,800\n", "NEGATIVE_COUNT", ("-8", "贫困人口", "missing_codes"), ("第2行",), ("line 2",)
     ),
+    "neither yes nor no": Broken(
+        "户编号,年份,是否建档立卡\nH1,2014,也许\nH1,2015,是\n", "UNREADABLE_YES_NO", ("也许", "是否建档立卡", "unreadable: missing"),
+        ("第2行",), ("line 2",), mapping={"level": "household", "unit": "hh_id"},
+    ),
+    "yes and no as one and two": Broken(
+        "户编号,年份,是否建档立卡\nH1,2014,2\nH1,2015,1\n", "NOT_YES_NO", ("是否建档立卡", "missing_codes"), ("第2行",), ("line 2",),
+        mapping={"level": "household", "unit": "hh_id"},
+    ),
     "totals only": Broken(
         county(",合计,2014,8000", ",合  计,2015,8800"), "NO_ROWS_LEFT", ("3",), ("合计", "请核对"), ("totals", "Check")
     ),
@@ -341,6 +349,7 @@ MAPPINGS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "MAPPING_NOT_ALLOWED",
         ("personal.身份证号", "drop, hash, mask"),
     ),
+    "unit and year in one": ("unit: year\n", "UNIT_IS_PERIOD", ("unit:", "period:")),
     "unknown key of a column": (
         "columns: {收入: {name: income_pc, unti: 元}}\n",
         "UNKNOWN_MAPPING_KEY",

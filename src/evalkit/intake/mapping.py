@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from evalkit.errors import nearest
 from evalkit.intake.observations import IntakeError, Place, Problem
@@ -119,6 +120,13 @@ class Mapping(_Frozen):
             return value
         return {str(heading): {"name": rule} if isinstance(rule, str) else rule for heading, rule in value.items()}
 
+    @model_validator(mode="after")
+    def _two_columns(self) -> Mapping:
+        """Refuse a panel whose unit is its year: it would have one row a unit and compare nothing."""
+        if self.unit == self.period:
+            raise PydanticCustomError("unit_is_period", "unit and period are the same column")
+        return self
+
     @classmethod
     def from_yaml(cls, path: str | Path) -> Mapping:
         """Read a mapping; raises IntakeError for a missing file, broken YAML, and unknown, missing or wrong keys."""
@@ -161,6 +169,8 @@ def _problem(error: Any, where: str) -> Problem:
     """Say which key of a mapping is wrong."""
     key = ".".join(str(part) for part in error["loc"])
     kind = str(error["type"])
+    if kind == "unit_is_period":
+        return Problem("UNIT_IS_PERIOD", {"file": where})
     if kind == "extra_forbidden":
         models: dict[str, Any] = {"columns": ColumnRule, "counties": Counties, "prices": Prices, "database": Database}
         model = models.get(str(error["loc"][0]), Mapping) if len(error["loc"]) > 1 else Mapping

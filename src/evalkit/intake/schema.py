@@ -65,6 +65,8 @@ def _checks(kind: str) -> list[Check]:
         return [Check(lambda codes: codes.str.fullmatch(r"\d{6}"), name="CODE_NOT_SIX_DIGITS")]
     if kind == "share":
         return [Check(lambda shares: shares.between(0, 100), name="SHARE_OUT_OF_RANGE")]
+    if kind == "yes_no":
+        return [Check(lambda answers: answers.isin([0, 1]), name="NOT_YES_NO")]
     if kind in NOT_NEGATIVE:
         return [Check(lambda counts: counts >= 0, name="NEGATIVE_COUNT")]
     return []

@@ -173,7 +173,7 @@ def _unreadable(parsed: Parsed, use: Use, kind: str, mapping: FileMapping) -> li
     places = parsed.places(Flag.UNREADABLE)
     if not places or (mapping.unreadable == "missing" and use.column != mapping.period):
         return []
-    code = "YEAR_UNREADABLE" if kind == "year" else "UNREADABLE_NUMBER"
+    code = {"year": "YEAR_UNREADABLE", "yes_no": "UNREADABLE_YES_NO"}.get(kind, "UNREADABLE_NUMBER")
     hidden = [Place(place.line, place.column, safe(place.value or "")) for place in places]
     return [Problem.at(code, hidden, column=use.heading)]
 

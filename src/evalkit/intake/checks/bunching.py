@@ -117,9 +117,13 @@ def bunching(
     lifted far above it, nor rows written on a round line in data that are full of round numbers.
     """
     relative = np.divide(income, line, out=np.full(len(income), np.nan), where=line > 0)
-    part = np.isfinite(relative) & (relative > 0) & unrounded(income)
-    whole = [(WHOLE, part)] if part.any() else []
-    places = [(labels[at], part & (place == at)) for at in np.unique(place[part & (place >= 0)])] if len(labels) > 1 else []
+    part = np.flatnonzero(np.isfinite(relative) & (relative > 0) & unrounded(income))
+    whole = [(WHOLE, part)] if len(part) else []
+    # Rows by place as positions: a mask for each of thousands of places would not fit.
+    sorted_rows = part[np.argsort(place[part], kind="stable")]
+    at, starts = np.unique(place[sorted_rows], return_index=True)
+    groups = zip(at, np.split(sorted_rows, starts[1:]), strict=True) if len(labels) > 1 and len(part) else ()
+    places = [(labels[which], rows) for which, rows in groups if which >= 0]
     found = []
     for tests, alpha in ((whole, threshold("bunching.alpha")), (places, threshold("bunching.place_alpha"))):
         seen = [(name, rows, excess(relative[rows])) for name, rows in tests if enough(relative[rows])]
@@ -127,7 +131,7 @@ def bunching(
         p = holm(np.array([one[2].p for one in seen]))
         for (name, rows, one), chance in zip(seen, p, strict=True):
             if chance < alpha:
-                above = np.flatnonzero(rows & (relative >= 1) & (relative < 1 + threshold("bunching.width")))
+                above = rows[(relative[rows] >= 1) & (relative[rows] < 1 + threshold("bunching.width"))]
                 found.append(_question(name, one, lines, column, above, told))
     return found
 

@@ -314,3 +314,17 @@ def test_the_joint_test_of_leads_rejects_true_parallel_trends_about_as_often_as_
 def test_a_truth_planted_in_logs_is_no_truth_in_money():
     with pytest.raises(StudyError, match="planted effects are in logs"):
         evaluate(study("industry", scale="level"), folder=FOLDER)
+
+
+def test_a_study_of_deflated_money_may_not_call_it_nominal(tmp_path):
+    received = shared("data", "demo", "as_received")
+    mapping = yaml.safe_load((received / "intake.yml").read_text(encoding="utf-8"))
+    mapping |= {
+        "prices": {"base_year": 2015},
+        "counties": {**mapping["counties"], "history": str(received.parent / "county_history.csv")},
+    }
+    (tmp_path / "intake.yml").write_text(yaml.safe_dump(mapping), encoding="utf-8")
+    events = {"events": str(received / "events.csv"), "programme": "industry"}
+    changes = {"intake": str(tmp_path / "intake.yml"), "treatment": events, "window": [2013, 2020]}
+    with pytest.raises(StudyError, match="nominal: true"):
+        evaluate(study("industry_as_received", **changes), folder=FOLDER)

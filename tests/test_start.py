@@ -105,8 +105,7 @@ def test_lines_behind_a_mark_can_be_switched_on_one_by_one(begun: tuple[str, Pat
         text = (folder / name).read_text(encoding="utf-8")
         optional = [number for number, line in enumerate(text.splitlines()) if re.match(r"\s*#[^\s#]", line)]
         assert optional
-        everything = re.sub(r"(?m)^(\s*)#(?=[^\s#]|  )(?!   )", r"\1", text) if name == "study.yml" else switched_on(text)
-        assert isinstance(yaml.safe_load(everything), dict)
+        assert isinstance(yaml.safe_load(switched_on(text)), dict)
     whole = switched_on((folder / "intake.yml").read_text(encoding="utf-8"))
     mapping = Mapping.parse(yaml.safe_load(whole))
     assert mapping.prices is not None and mapping.missing_codes == (-8, -9)
@@ -187,6 +186,14 @@ def test_headings_that_yaml_would_read_otherwise_survive(tmp_path: Path) -> None
     begin(tmp_path / "new", tmp_path / "a.csv")
     assert sorted(Mapping.from_yaml(tmp_path / "new" / "intake.yml").ignore) == sorted(odd)
     assert len(receive(tmp_path / "a.csv", tmp_path / "new" / "intake.yml").frame) == 2
+
+
+def test_a_heading_of_two_meanings_is_named_with_both(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("区划代码,年份,纳入年份\n510811,2014,2014\n510811,2015,2014\n", encoding="utf-8")
+    begin(tmp_path / "new", tmp_path / "a.csv")
+    text = (tmp_path / "new" / "intake.yml").read_text(encoding="utf-8")
+    assert "纳入年份 → identified_year / treat_start" in text
+    assert isinstance(yaml.safe_load(switched_on(text)), dict)
 
 
 def test_columns_of_a_county_table_are_summed_or_averaged_as_what_they_are(tmp_path: Path) -> None:

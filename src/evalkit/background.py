@@ -27,6 +27,15 @@ def unit_level(study: Study, loaded: Loaded) -> str:
     return level
 
 
+def judge_prices(study: Study, loaded: Loaded) -> None:
+    """Refuse a study whose words on prices contradict what intake did to the money."""
+    base = loaded.received.prices.base_year if loaded.received else None
+    if base is not None and study.nominal:
+        raise StudyError(
+            f"The mapping deflates money to {base} prices, but the study says nominal: true. Set nominal: false and say so in prices:."
+        )
+
+
 def background_notices(study: Study, design: Design, loaded: Loaded, together: Bundle | None) -> list[Notice]:
     """Return what intake, the table of events and the definition of income have to tell about the rows of the window."""
     found = list(loaded.received.notices) if loaded.received else []

@@ -13,7 +13,7 @@ import pandas as pd
 
 import evalkit
 from evalkit.aggregation import aggregate
-from evalkit.background import background_notices, bundle_words, bundled, unit_level
+from evalkit.background import background_notices, bundle_words, bundled, judge_prices, unit_level
 from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import DesignError, StudyError, unknown
@@ -82,6 +82,7 @@ def evaluate_loaded(study: Study, loaded: Loaded) -> Findings:
 
 
 def _found(study: Study, loaded: Loaded) -> Findings:
+    judge_prices(study, loaded)
     frame = loaded.frame
     design, notices = designed(study, frame, loaded.events)
     comparison = Comparison.of(design)

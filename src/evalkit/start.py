@@ -62,7 +62,7 @@ def mapping_text(guess: Guess) -> str:
             lines.append(f"  #{_text(use.heading)}: {use.column}    # {label}")
     if guess.ambiguous:
         lines += ["", f"# {_both('init.ambiguous')}"]
-        lines += [f"#   {heading}: {' / '.join(names)}" for heading, names in guess.ambiguous.items()]
+        lines += [f"#   {heading} → {' / '.join(names)}" for heading, names in guess.ambiguous.items()]
     lines += ["", f"# {_both('init.ignore')}"]
     if mapping.ignore:
         lines.append("ignore:")

@@ -97,7 +97,8 @@ def test_the_fingerprint_follows_the_rows_and_the_query_and_nothing_else(sqlite:
         connection.execute(f'UPDATE "{TABLE}" SET "户籍人口" = 22 WHERE "年份" = 2014')
     connection.close()
     changed = receive(None, queried(sqlite)).origin.sha256
-    assert first == again and len({first, fewer, changed}) == 3
+    again_said = receive(None, queried(sqlite, f'SELECT * FROM "{TABLE}" WHERE 1 = 1')).origin.sha256
+    assert first == again and len({first, fewer, changed, again_said}) == 4
 
 
 def test_problems_of_the_values_name_the_row_of_the_result(sqlite: str) -> None:
@@ -264,8 +265,7 @@ def merging(years: range) -> str:
 
 @pytest.mark.slow
 def test_intake_of_a_database_needs_no_data_file(sqlite: str, tmp_path: Path) -> None:
-    database = {"query": merging(range(2015, 2021)), "url": "sqlite:///county.db"}
-    mapping = write_mapping(tmp_path, database, counties={**MERGED, "rule": RULE})
+    mapping = write_mapping(tmp_path, {"query": f'SELECT * FROM "{TABLE}"', "url": "sqlite:///county.db"})
     result = runner.invoke(app, ["intake", str(mapping), "--lang", "zh", "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     (folder,) = (tmp_path / "out").iterdir()
@@ -353,6 +353,13 @@ def test_postgresql_says_why_a_query_gives_nothing(name: str, server: str) -> No
     problem = refused(queried(server, query))
     assert problem.code == code
     assert len(of_types(server).frame) == 4
+
+
+@postgres
+def test_the_password_is_left_out_of_what_the_server_says(server: str) -> None:
+    password = str(sqlalchemy.make_url(server).password)
+    problem = refused(queried(server, f'SELECT "{password}"'))
+    assert problem.code == "DATABASE_NAME_MISSING" and password not in repr(problem)
 
 
 @postgres

@@ -185,7 +185,7 @@ def _figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ..
     return Figure(
         name=name,
         number=voice.phrase("language.figure", number=FIGURES.index(name) + 1),
-        caption=voice.say(f"figure.{name}.caption"),
+        caption=voice.caption(f"figure.{name}.caption"),
         description=voice.join([*first, voice.say(description, **facts)]),
         notes=(*first, voice.say(note, parts=voice.comparison_parts()), *notes),
     )

@@ -28,7 +28,7 @@ def table(voice: Voice, name: str) -> Table:
     return Table(
         name,
         number,
-        voice.say(f"table.{name}"),
+        voice.say("table.sample") if name == "sample" else voice.caption(f"table.{name}"),
         tuple(columns),
         tuple(rows),
         tuple(notes),

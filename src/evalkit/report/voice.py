@@ -140,6 +140,12 @@ class Voice(Speaker):
         names = self.catalogue.say(f"term.bundle_{key}", first=first, others=self.catalogue.listing(others))
         return self.catalogue.say("term.bundle", programmes=names)
 
+    def caption(self, key: str) -> str:
+        """Return the caption of a figure or table of income; where prices are not deflated every one of them says so."""
+        caption = self.say(key)
+        nominal = any(remark.code == "NOMINAL" for remark in self.findings.remarks)
+        return self.phrase("fragment.nominal", caption=caption) if nominal else caption
+
     def _money_parts(self) -> tuple[str, str]:
         """Split a unit of money: yuan and per person per year, 元 and 每人每年."""
         money = self.word(self.findings.money)

@@ -319,8 +319,10 @@ def test_a_truth_planted_in_logs_is_no_truth_in_money():
 def test_a_study_of_deflated_money_may_not_call_it_nominal(tmp_path):
     received = shared("data", "demo", "as_received")
     mapping = yaml.safe_load((received / "intake.yml").read_text(encoding="utf-8"))
+    index = [f"00,{year},102,invented for this test,no" for year in range(2010, 2023)]
+    (tmp_path / "index.csv").write_text("\n".join(["area,year,index,source,verified", *index]), encoding="utf-8")
     mapping |= {
-        "prices": {"base_year": 2015},
+        "prices": {"base_year": 2015, "index": str(tmp_path / "index.csv")},
         "counties": {**mapping["counties"], "history": str(received.parent / "county_history.csv")},
     }
     (tmp_path / "intake.yml").write_text(yaml.safe_dump(mapping), encoding="utf-8")

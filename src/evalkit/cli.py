@@ -149,7 +149,8 @@ def _run_all(studies: list[Path], data: Path | None, lang: Language, out: Path) 
                 console.print(f"✓ {study.stem}  {finished[-1].seconds:.0f} s", highlight=False)
             except (EvalkitError, OSError) as problem:
                 failed.append(study.stem)
-                console.print(f"✗ {study.stem}: {type(problem).__name__}: {problem}", style="red", highlight=False, markup=False)
+                said = "\n".join(_said(problem, lang))
+                console.print(f"✗ {study.stem}: {said}", style="red", highlight=False, markup=False)
             progress.advance(task)
     if finished:
         console.print("\n报告 | Reports")
@@ -164,17 +165,20 @@ def _languages(lang: Language) -> list[str]:
     return ["zh", "en"] if lang is Language.both else [lang.value]
 
 
-def _fail(problem: Exception, lang: Language = Language.both) -> NoReturn:
-    """Say what is wrong, in the reader's language where there are words for it, and leave with status 1."""
+def _said(problem: Exception, lang: Language) -> list[str]:
+    """Return what is wrong, in the reader's language where there are words for it."""
     from evalkit.intake.observations import IntakeError
 
-    if isinstance(problem, IntakeError):
-        from evalkit.check import problems
+    if not isinstance(problem, IntakeError):
+        return [f"{type(problem).__name__}: {problem}"]
+    from evalkit.check import problems
 
-        for code in _languages(lang):
-            typer.echo("\n".join(problems(problem, code)), err=True)
-    else:
-        typer.echo(f"{type(problem).__name__}: {problem}", err=True)
+    return [line for code in _languages(lang) for line in problems(problem, code)]
+
+
+def _fail(problem: Exception, lang: Language = Language.both) -> NoReturn:
+    """Say what is wrong and leave with status 1."""
+    typer.echo("\n".join(_said(problem, lang)), err=True)
     raise typer.Exit(code=1)
 
 

@@ -25,7 +25,7 @@ class Catalogue:
     lang: str
     sentences: Mapping[str, str]
 
-    def say(self, key: str, **facts: object) -> str:
+    def say(self, key: str, /, **facts: object) -> str:
         """Return a sentence with its facts; raises WordsError for an unknown key or a missing fact."""
         try:
             template = self.sentences[key]

@@ -236,6 +236,30 @@ def test_planted_personal_data_never_reach_the_outputs(how: dict[str, str], tmp_
     assert received.frame["hh_id"].nunique() == 12
 
 
+def test_one_personal_number_in_a_column_of_figures_is_hidden_and_the_column_stays(tmp_path: Path) -> None:
+    rows = [f"510811,昭化区,{year},{8000 + year}" for year in range(2014, 2020)]
+    path = write(tmp_path, county(*rows, f"510811,昭化区,2020,{resident(3, 1)}"))
+    received = receive(path, MAPPING)
+    assert received.frame["income_pc"].notna().tolist() == [True] * 6 + [False]
+    assert received.flags["flag"].tolist() == ["MASKED"] and resident(3, 1) not in str(received.flags)
+    assert [(removal.way, removal.count) for removal in received.removed] == [("mask", 1)]
+
+
+def test_a_year_is_said_once(tmp_path: Path) -> None:
+    path = write(tmp_path, county("510811,昭化区,2014,8000"))
+    with pytest.raises(IntakeError) as caught:
+        receive(path, Mapping.parse({"year": 2016}))
+    assert [problem.code for problem in caught.value.problems] == ["YEAR_SAID_TWICE"]
+
+
+def test_the_year_of_a_yearbook_is_asked_about(tmp_path: Path) -> None:
+    rows = ("510811,昭化区,2014,8000", "510811,昭化区,2015,8800")
+    asked = receive(write(tmp_path, "某市统计年鉴2015\n" + county(*rows)), MAPPING).questions
+    assert "YEAR_OF_YEARBOOK" in [question.code for question in asked]
+    asked = receive(write(tmp_path, "某市统计年鉴2016\n" + county(*rows)), MAPPING).questions
+    assert "YEAR_OF_YEARBOOK" not in [question.code for question in asked]
+
+
 def test_a_run_whose_outputs_hold_personal_numbers_leaves_nothing(tmp_path: Path) -> None:
     from evalkit.run import _refuse_personal_data
 

@@ -63,7 +63,7 @@ class CountyHistory:
         try:
             return cls.from_frame(read_table(Path(path)))
         except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, FileNotFoundError) as reason:
-            problem = Problem("HISTORY_NOT_READABLE", {"file": Path(path).name, "reason": type(reason).__name__})
+            problem = Problem("HISTORY_NOT_READABLE", {"file": Path(path).name})
             raise IntakeError(problem) from reason
 
     @classmethod

@@ -202,7 +202,10 @@ def _by_key(words: Iterable[tuple[str, Match]]) -> dict[str, tuple[Match, ...]]:
 
 
 def _read_extra(path: Path) -> pd.DataFrame:
-    words = read_table(path)
+    try:
+        words = read_table(path)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as reason:
+        raise IntakeError(Problem("SYNONYMS_NOT_READABLE", {"file": path.name})) from reason
     missing = [column for column in ("synonym", "canonical") if column not in words.columns]
     if missing:
         raise IntakeError(Problem.at("SYNONYM_COLUMNS", [], file=path.name, missing=", ".join(missing)))

@@ -38,6 +38,7 @@ from evalkit.panel import Panel
 MONEY = {"money", "money_per_head"}
 DECLARED = {"net", "disposable", "unknown"}
 CODE, NAME = "county_code", "county_name"
+MOSTLY = 0.5  # share of the filled cells from which a column is one of personal numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +121,7 @@ def receive(
     seen, part = checked(frame, lines, mapping)
     frame, changes, asked, ledger = _followed(frame, lines, ledger, mapping, beside)
     frame, at = _sorted(frame, lines, mapping)
+    asked = [*asked, *_edition(title, origin, frame, mapping)]
     definition = _definition(frame, mapping, at)
     prices = _deflated(frame, read.kinds, mapping, beside, at)
     return Received(
@@ -136,8 +138,8 @@ def receive(
 def _recognised(table: Table, dictionary: ColumnDictionary, mapping: Mapping, strict: bool) -> tuple[Use, ...]:
     """Return what each heading means; refuses with every problem of the headings at once."""
     uses, problems = recognise(table.headings, table.units, table.labels, dictionary, mapping, strict)
-    if mapping.year is not None:
-        uses = tuple(replace(use, column=None, how="ignored") if use.column == mapping.period else use for use in uses)
+    if mapping.year is not None and (said := [use.heading for use in uses if use.column == mapping.period]):
+        problems.append(Problem("YEAR_SAID_TWICE", {"column": said[0], "year": mapping.year}))
     have, headings = {use.column for use in uses}, ", ".join(table.headings)
     if mapping.unit not in have:
         problems.append(Problem("NO_UNIT_COLUMN", {"column": mapping.unit, "headings": headings}))
@@ -160,6 +162,8 @@ def _judged(
     in_file = {use.column: use.heading for use in uses if use.column}
     kinds = read.kinds | {mapping.period: "year"} | {CODE: "county_code"}
     problems = judge_values(frame, kinds, mapping.unit, mapping.period, lines, lambda column: in_file.get(column, column))
+    if any(problem.code == "YEAR_UNREADABLE" for problem in read.problems):  # it is missing because it cannot be read: said once
+        problems = [problem for problem in problems if problem.code != "KEY_MISSING"]
     if read.problems or problems:
         raise IntakeError([*read.problems, *problems])
     frame = frame.assign(**{mapping.period: frame[mapping.period].astype(np.int64)})
@@ -200,7 +204,11 @@ def _protected(table: Table, mapping: Mapping, beside: Path) -> tuple[Table, tup
         if mapping.salt_file
         else None
     )
-    cells, record = protect(table.cells, table.headings, personal, mapping.personal, salt=salt)
+    # A number that slipped into a column of something else is hidden there; only a column of such numbers leaves as a whole.
+    named = {one.heading for one in personal if one.found_by == "heading"}
+    few = [one for one in personal if one.count < MOSTLY * table.cells[one.position].count() and not one.digits_lost]
+    stray = {one.heading: "mask" for one in few if one.heading not in named}
+    cells, record = protect(table.cells, table.headings, personal, stray | mapping.personal, salt=salt)
     units = tuple(table.units[position] for position in record.kept) if table.units else ()
     left = replace(table, cells=cells, headings=record.headings, units=units)
     return left, record.removed, list(question_lost_digits(personal, table.lines))
@@ -329,6 +337,15 @@ def _deflated(frame: pd.DataFrame, kinds: Words[str, str], mapping: Mapping, bes
     return deflate(
         frame, money, index, choice.base_year, period=mapping.period, area=choice.area, fallback=choice.fallback, lines=lines
     )
+
+
+def _edition(title: str, origin: Origin, frame: pd.DataFrame, mapping: Mapping) -> list[Question]:
+    """Ask about the year where a yearbook's own year is the last year of its data: a yearbook is usually one year later."""
+    said = f"{title} {origin.name}"
+    last = int(frame[mapping.period].max())
+    if mapping.year_means == "edition" or "年鉴" not in said or str(last) not in said:
+        return []
+    return [Question("YEAR_OF_YEARBOOK", {"title": (title or origin.name)[:60], "last": last})]
 
 
 def _flag_notices(flags: pd.DataFrame) -> list[Notice]:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from evalkit import __version__
 from evalkit.cli import app
+from evalkit.errors import StudyError
+from evalkit.intake.observations import IntakeError
 from evalkit.places import shared
 
 runner = CliRunner()
@@ -46,7 +49,7 @@ DATA = {
     "en": ("Units: 99 (county_code); periods: 13 (2010-2022); rows: 1,287", "county_key → county_code", "No question is open."),
 }
 YEARBOOK = {
-    "zh": ("文件共119行，去掉48行", "去掉1行：合计行（第5行）", "income_pc：1处被星号等遮盖（第23行）", "请报送单位核实", "请核实"),
+    "zh": ("文件共119行，去掉48行", "去掉1行：合计行（第5行）", "income_pc：1处被星号等遮盖（第23行）", "请数据提供方核实", "请核实"),
     "en": (
         "119 in the file, 48 left",
         "1 left: row of totals (lines: 5)",
@@ -155,6 +158,50 @@ def test_a_study_that_cannot_run_is_refused_before_a_kernel_starts(tmp_path):
     result = runner.invoke(app, ["run", str(STUDIES / "chongqing_land_coupon.yml"), "--out", str(tmp_path)])
     assert result.exit_code == 1 and "--data PATH" in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+ID = "110101190001010006"  # made up
+RECEIVED = "区划代码,县名,年份,农村居民人均可支配收入\n510811,昭化区,2014,8000\n510811,昭化区,2015,8800\n"
+
+
+def intake_run(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "intake.yml", written: str = "", stops: str = "") -> Path:
+    """Run an intake whose notebook writes a text, and may stop; return the folder of results."""
+    from evalkit import run
+
+    def execute(template: Path, target: Path, parameters: dict[str, object]) -> None:
+        target.write_text(written, encoding="utf-8")
+        (target.parent / "figure.png").write_bytes(b"\x89PNG")
+        if stops:
+            raise StudyError(stops)
+
+    monkeypatch.setattr(run, "_execute", execute)
+    (folder / "a.csv").write_text(RECEIVED, encoding="utf-8")
+    (folder / name).write_text("level: county\n", encoding="utf-8")
+    run.run_intake(folder / name, folder / "a.csv", out=folder / "out")
+    return folder / "out"
+
+
+def test_the_manifest_is_searched_for_personal_numbers_too(tmp_path, monkeypatch):
+    with pytest.raises(IntakeError, match=r"manifest\.json"):
+        intake_run(tmp_path, monkeypatch, f"{ID}.yml")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_notebook_of_a_failure_is_searched_for_personal_numbers(tmp_path, monkeypatch):
+    with pytest.raises(IntakeError) as caught:
+        intake_run(tmp_path, monkeypatch, written=f"row {ID}", stops=f"line {ID}")
+    assert list((tmp_path / "out").iterdir()) == [] and ID not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_notebook_of_a_failure_is_kept_when_nothing_personal_is_in_it(tmp_path, monkeypatch):
+    with pytest.raises(StudyError, match="no reason"):
+        intake_run(tmp_path, monkeypatch, written="{}", stops="no reason")
+    assert [path.name for path in (tmp_path / "out").rglob("*.ipynb")] == ["data_intake.ipynb"]
+
+
+def test_the_manifest_says_which_files_were_not_searched(tmp_path, monkeypatch):
+    (manifest,) = intake_run(tmp_path, monkeypatch).rglob("manifest.json")
+    assert json.loads(manifest.read_text(encoding="utf-8"))["not_searched"] == {"png": 1}
 
 
 @pytest.fixture(scope="module")

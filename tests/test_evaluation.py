@@ -7,9 +7,10 @@ import yaml
 
 from evalkit import DesignError, Findings, GroupTime, IntakeError, PanelError, RolloutError, Study, StudyError, evaluate
 from evalkit.comparison import Comparison
-from evalkit.evaluation import _pretrend, _sample
+from evalkit.evaluation import _pretrend, _sample, _told
+from evalkit.notices import Notice
 from evalkit.places import shared
-from evalkit.study_data import designed
+from evalkit.study_data import designed, load
 
 FOLDER = shared("notebooks", "studies")
 
@@ -306,7 +307,7 @@ def test_the_joint_test_of_leads_rejects_true_parallel_trends_about_as_often_as_
         )
         design, _ = designed(content, frame)
         cells = GroupTime()(design)
-        sample = _sample(content, design, Comparison.of(design), cells, frame)
+        sample = _sample(content, design, Comparison.of(design), frame)
         rejections.append(_pretrend(content, cells, sample).failed)
     assert 0.05 <= np.mean(rejections) <= 0.18
 
@@ -330,3 +331,81 @@ def test_a_study_of_deflated_money_may_not_call_it_nominal(tmp_path):
     changes = {"intake": str(tmp_path / "intake.yml"), "treatment": events, "window": [2013, 2020]}
     with pytest.raises(StudyError, match="nominal: true"):
         evaluate(study("industry_as_received", **changes), folder=FOLDER)
+
+
+@pytest.fixture
+def by_events(saved, tmp_path):
+    """A study of some counties' file, simulated, with a table of events beside it; the file goes through intake when asked to."""
+
+    def load_study(units, rows, intake=True, **keys):
+        index = pd.MultiIndex.from_product([units, range(2014, 2021)], names=["unit", "year"])
+        saved(index.to_frame(index=False).assign(income=lambda f: 3000.0 + f.index % 7))
+        pd.DataFrame(rows, columns=["unit", "programme", "event", "date"]).to_csv(tmp_path / "events.csv", index=False)
+        mapping = {
+            "columns": {"unit": {"name": "unit", "kind": "text"}, "year": "year", "income": "income"},
+            "unit": "unit",
+            "level": "county",
+        }
+        (tmp_path / "intake.yml").write_text(yaml.safe_dump(mapping | {"period": "year"}, allow_unicode=True), encoding="utf-8")
+        treatment = {"events": "events.csv", "programme": "industry"}
+        read = study(
+            "industry", data="data.csv", unit="unit", period="year", outcome="income", income_def="unknown", window=[2014, 2020],
+            treatment=treatment, truth=None, covariates=[], weight=None, cluster=None, **({"intake": "intake.yml"} if intake else {}) | keys,
+        )  # fmt: skip
+        return read, load(read, None, tmp_path)
+
+    return load_study
+
+
+COUNTIES = ["漳　县", "岷县", "通渭县", "陇西县"]
+
+
+def test_the_same_label_in_both_files_is_the_same_unit_however_it_is_written(by_events):
+    rows = [("漳　县", "industry", "funded", "2016"), ("岷 县", "industry", "funded", "2017")]
+    read, loaded = by_events(COUNTIES, rows)
+    design, _ = designed(read, loaded.frame, loaded.events)
+    first = dict(zip(design.panel.units, design.rollout.first_treated, strict=True))
+    assert first == {"漳县": 2016, "岷县": 2017, "通渭县": np.inf, "陇西县": np.inf}
+    assert "EVENTS_OUTSIDE_PANEL" not in [notice.code for notice in design.rollout.notices]
+
+
+def test_two_villages_that_differ_in_their_number_stay_two(by_events):
+    rows = [("城关村(1)", "industry", "funded", "2016"), ("城关村（2）", "industry", "funded", "2017")]
+    read, loaded = by_events(["城关村（1）", "城关村（2）", "东村"], rows)
+    design, _ = designed(read, loaded.frame, loaded.events)
+    assert sorted(design.rollout.first_treated) == [2016, 2017, np.inf]
+
+
+def test_a_tidy_file_and_its_events_are_never_matched_by_halves(by_events):
+    rows = [("漳县", "industry", "funded", "2016"), ("岷县", "industry", "funded", "2017")]
+    read, loaded = by_events(COUNTIES, rows, intake=False)
+    with pytest.raises(RolloutError, match="in blanks only"):
+        designed(read, loaded.frame, loaded.events)
+
+
+ID_NUMBER = "110101190001010006"  # made up
+
+
+@pytest.mark.parametrize("rows", [[(ID_NUMBER, "industry", "funded", "2016")], [(ID_NUMBER, "industry", "funded", "2016")] * 2])
+def test_no_message_on_events_quotes_what_looks_personal(by_events, rows):
+    with pytest.raises(RolloutError) as problem:
+        read, loaded = by_events(COUNTIES, rows)
+        designed(read, loaded.frame, loaded.events)
+    assert ID_NUMBER not in str(problem.value) and "＊＊＊" in str(problem.value)
+
+
+def test_households_outside_the_data_are_counted_and_not_named():
+    notice = Notice("EVENTS_OUTSIDE_PANEL", {"units": 2, "of_units": 9, "first": ["b", ID_NUMBER]})
+    assert _told(notice, households=True) == {"units": 2, "of_units": 9, "first": []}
+    assert _told(notice, households=False) == {"units": 2, "of_units": 9, "first": ["b", "＊＊＊"]}
+
+
+def test_why_a_side_row_is_missing_is_kept(monkeypatch):
+    def refused(design):
+        raise DesignError("Collinear with the fixed effects: treatment.")
+
+    monkeypatch.setattr("evalkit.evaluation.TwoWay", lambda: refused)
+    found = evaluate(study("industry"), folder=FOLDER)
+    (remark,) = [remark for remark in found.remarks if remark.code == "TWO_WAY_NOT_ESTIMATED"]
+    assert remark.facts == {"reason": "Collinear with the fixed effects: treatment."}
+    assert "two_way" not in [row.estimator for row in found.estimators]

@@ -129,6 +129,16 @@ def test_labels_are_compared_as_text_whatever_their_type(units: tuple[Any, ...],
     np.testing.assert_array_equal(start(rows, panel(units)).first_treated, [2014, np.inf, 2016, np.inf])
 
 
+@pytest.mark.parametrize("written", ["漳　县", " 漳 县", "漳\u200b县"])
+def test_a_unit_that_differs_from_one_of_the_panel_in_blanks_only_is_never_taken_for_another(written: str) -> None:
+    rows = long((written, "funded", 2014), ("b", "funded", 2015))
+    with pytest.raises(ek.RolloutError, match=r"1 unit.*in blanks only.*\(in the panel: '漳县'\)"):
+        start(rows, panel(["漳县", "b", "c"]))
+    with pytest.raises(ek.RolloutError, match="in blanks only"):
+        start(rows.iloc[:1], panel(["漳县", "b", "c"]))
+    assert start(rows.assign(unit=["漳县", "b"]), panel(["漳县", "b", "c"])).first_treated.tolist() == [2015, np.inf, 2014]
+
+
 def test_events_of_units_outside_the_panel_are_counted_and_named() -> None:
     rollout = start(long(("a", "funded", 2014), ("x", "funded", 2014), ("y", "listed", 2014)))
     assert notice(rollout, "EVENTS_OUTSIDE_PANEL").facts == {"units": 2, "of_units": 3, "first": ["x", "y"]}
@@ -214,6 +224,14 @@ def test_support_that_ended_is_counted_and_many_means_more_than_a_twentieth(coun
     facts = notice(rollout, "SUPPORT_ENDED").facts
     assert facts == {"units": count, "treated_units": 40, "share": count / 40, "limit": 0.05, "many": many}
     assert np.isfinite(rollout.first_treated).sum() == 40
+
+
+@pytest.mark.parametrize("end", ["", 2031])
+def test_support_of_units_that_start_after_the_panel_ends_is_no_support_that_ended_within_it(end: object) -> None:
+    late = long(("a", "funded", 2030), ("a", "ended", end))
+    assert "SUPPORT_ENDED" not in codes(start(late))
+    both = start(pd.concat([late, long(("b", "funded", 2014), ("b", "ended", 2016))]))
+    assert notice(both, "SUPPORT_ENDED").facts["units"] == 1 and notice(both, "SUPPORT_ENDED").facts["share"] == 1
 
 
 def test_support_that_ended_can_be_refused() -> None:
@@ -352,6 +370,38 @@ def test_a_message_quotes_the_line_that_an_editor_shows(tmp_path: Path) -> None:
         Events.read(file)
 
 
+def test_a_comma_at_the_end_of_every_row_shifts_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("unit,programme,event,date\na,industry,funded,2014,\nb,industry,built,2015,\n", encoding="utf-8")
+    assert Events.read(path).frame[["unit", "event", "year"]].to_numpy().tolist() == [["a", "funded", 2014], ["b", "built", 2015]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", r"events\.csv is empty: it has neither headings nor a row\. It needs the columns unit, programme, event, date"),
+        ("\n\n", r"events\.csv is empty"),
+        ("unit,programme,event,date\na,industry,funded,2014,x\n", r"more cells than headings.*in quotation marks"),
+        (
+            "unit,programme,event,date\na,industry,funded,2014\nb,industry,funded,2015,x\n",
+            r"no regular csv.*line 3.*in quotation marks",
+        ),
+        ('unit,programme,event,date\na,"industry,funded,2014\n', r"no regular csv.*in quotation marks"),
+    ],
+)
+def test_a_csv_that_cannot_be_read_says_so_and_how_to_mend_it(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "events.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(ek.RolloutError, match=message):
+        Events.read(tmp_path / "events.csv")
+
+
+@pytest.mark.parametrize("name", ["events.xlsx", "events.xls"])
+def test_a_file_that_is_no_workbook_says_so(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("unit,programme,event,date\n", encoding="utf-8")
+    with pytest.raises(ek.RolloutError, match=r"cannot be read as a workbook.*Save it again"):
+        Events.read(tmp_path / name)
+
+
 def test_headings_can_be_said() -> None:
     odd = MOVE.rename(columns={"unit": "cm", "programme": "xm"}).assign(village_id=1)
     with pytest.raises(ek.RolloutError, match="no column for the programme"):
@@ -395,7 +445,7 @@ GOOD = ("a", "funded", 2014)
             r"1 times support ended before it started: a relocation \(ended 2012, started 2014-01-01, row 1\)",
         ),
         (long(("a", "脱贫", 2016)), "exits from the register only"),
-        (long().iloc[:0], "has no rows"),
+        (long().iloc[:0], "has no rows yet"),
         (long(GOOD).drop(columns="date"), "no column for the date.*日期.*columns="),
         (long(GOOD).assign(year=2014), r"2 columns may hold the date: date, year.*columns=\{'date': 'date'\}"),
         (long(GOOD).assign(dose="0.5万"), r"1 doses are no amount in yuan: '0.5万' \(row 0\)"),
@@ -557,6 +607,17 @@ def test_a_range_and_a_refusal_are_rows_too() -> None:
     listed, funded = found.rows
     assert listed.reason == "Nothing to compare with." and listed.effect is None
     assert (funded.effect, funded.low, funded.high) == (11.0, 1.0, 2.0)
+
+
+def test_a_date_that_cannot_be_a_start_is_a_row_with_the_reason_and_leaves_the_other_dates_alone() -> None:
+    on, events = effect_world()
+    slip = events.frame[["unit", "programme", "event", "date"]].copy()
+    slip.loc[(slip["unit"] == "v00") & (slip["event"] == "listed"), "date"] = "1955"
+    found = effects_by_date(on, Events.read(slip), "relocation", average)
+    listed, funded = found.rows[:2]
+    assert "more than 50 years" in listed.reason and listed.effect is None
+    assert (listed.units, listed.left_out, listed.first_cohort, listed.last_cohort) == (6, 0, 1955, 2014)
+    assert funded == effects_by_date(on, events, "relocation", average).rows[1]
 
 
 def test_a_range_that_is_not_there_is_none_and_an_effect_that_is_not_there_has_a_reason() -> None:

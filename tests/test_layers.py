@@ -29,6 +29,7 @@ STUDIES = NUMBERS | {
     "findings",
     "public_findings",
     "background",
+    "yardsticks",
     "evaluation",
 }
 EVERYTHING = {*STUDIES, "report", "simulate", "bureau", "examples", "run", "check", "start", "cli", "demo", "evalkit"}
@@ -61,7 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "public_findings": {"errors", "codes", "findings", "study"},
     "study_data": STUDIES | {"evalkit"},
     "background": STUDIES | {"study_data"},
-    "evaluation": STUDIES | {"evalkit", "study_data", "background"},
+    "yardsticks": STUDIES | {"study_data"},
+    "evaluation": STUDIES | {"evalkit", "study_data", "background", "yardsticks"},
     "report": {"errors", "words", "codes", "study", "findings", "intake"},
     "run": EVERYTHING,
     "check": EVERYTHING,

@@ -188,6 +188,18 @@ def test_headings_that_yaml_would_read_otherwise_survive(tmp_path: Path) -> None
     assert len(receive(tmp_path / "a.csv", tmp_path / "new" / "intake.yml").frame) == 2
 
 
+def test_columns_and_labels_that_yaml_would_read_otherwise_survive(tmp_path: Path) -> None:
+    """A unit called NO is not false, and a label with a comma is one label."""
+    rows = "".join(f"{unit},{year},{year - 1900}\n" for unit in "ab" for year in (2014, 2015))
+    (tmp_path / "a.csv").write_text("NO,年份,第一产业增加值（万元）\n" + rows, encoding="utf-8")
+    begin(tmp_path / "new", tmp_path / "a.csv")
+    assert Mapping.from_yaml(tmp_path / "new" / "intake.yml").unit == "NO"
+    study = Study.from_yaml(tmp_path / "new" / "study.yml")
+    assert (study.unit, study.cluster, study.outcome) == ("NO", "NO", "va_primary")
+    assert study.outcome_word.en == "value added, primary sector"
+    assert list(receive(tmp_path / "a.csv", tmp_path / "new" / "intake.yml").frame)[:2] == ["NO", "year"]
+
+
 def test_a_heading_of_two_meanings_is_named_with_both(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("区划代码,年份,纳入年份\n510811,2014,2014\n510811,2015,2014\n", encoding="utf-8")
     begin(tmp_path / "new", tmp_path / "a.csv")

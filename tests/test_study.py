@@ -81,3 +81,20 @@ def test_a_misspelt_key_inside_a_list_names_the_nearest_there(content):
     content["published"] = [{"wat": {"zh": "a", "en": "b"}, "estimate": 0.1}]
     with pytest.raises(StudyError, match=r"unknown key 'published.wat', did you mean 'what'"):
         Study.parse(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("window", [2013, "x"], r"'window': .*valid integer.*not 'x'"),
+        ("window", [2013], r"'window' has too few values: \[2013\]"),
+        ("window", [], r"1 problem: 'window' has too few values: \[\]"),
+        ("window", [2013, 2014, 2015], "'window'.*at most 2"),
+        ("covariates", [1], "'covariates': .*valid string.*not 1"),
+        ("published", [1], "'published': .*not 1"),
+    ],
+)
+def test_a_wrong_value_inside_a_list_is_told_like_every_other(content, key, value, message):
+    content[key] = value
+    with pytest.raises(StudyError, match=message):
+        Study.parse(content)

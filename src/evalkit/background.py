@@ -7,12 +7,20 @@ import pandas as pd
 from evalkit.design import Design
 from evalkit.errors import StudyError, unknown
 from evalkit.events import Bundle, bundle
-from evalkit.intake.income_definition import IncomeDefinition, judge_income_definition, switch_notice, unknown_notice
+from evalkit.intake.income_definition import (
+    DISPOSABLE,
+    NET,
+    UNKNOWN,
+    IncomeDefinition,
+    definition_meant,
+    judge_income_definition,
+    switch_notice,
+    unknown_notice,
+)
 from evalkit.notices import Notice
 from evalkit.study import Study, Words
 from evalkit.study_data import Loaded
 
-DECLARED = {"net", "disposable", "unknown"}
 INCOME_DEF = "income_def"
 
 
@@ -41,21 +49,21 @@ def background_notices(study: Study, design: Design, loaded: Loaded, together: B
     found = list(loaded.received.notices) if loaded.received else []
     # Intake tells of its whole file; definition and prices of the window are told by the study itself.
     found = [notice for notice in found if notice.code.startswith(("INTAKE_", "PRICE_INDEX_", "PLAUSIBILITY_"))]
-    definition = _definition(study, design, loaded)
+    definition = _definition(study, design)
     start = pd.Series(design.rollout.first_treated, index=design.panel.units)
     found += [notice for notice in (unknown_notice(definition), switch_notice(definition, start)) if notice is not None]
     found += list(loaded.events.notices) if loaded.events else []
     return [*found, together.notice] if together else found
 
 
-def _definition(study: Study, design: Design, loaded: Loaded) -> IncomeDefinition:
+def _definition(study: Study, design: Design) -> IncomeDefinition:
     """Return which definition of income the rows of the window have; refuses where it matters and nobody says."""
     said, frame = study.income_def, design.panel.frame
-    if said in DECLARED:
+    if said is not None and definition_meant(said):
         return judge_income_definition(frame, study.unit, study.period, declared=said)
     column = said or (INCOME_DEF if INCOME_DEF in frame else None)
     if column is not None and column not in frame:
-        raise StudyError(unknown("column", column, [*sorted(DECLARED), *(str(c) for c in frame.columns)]))
+        raise StudyError(unknown("column", column, [DISPOSABLE, NET, UNKNOWN, *(str(c) for c in frame.columns)]))
     return judge_income_definition(frame, study.unit, study.period, column=column)
 
 

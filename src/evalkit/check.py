@@ -11,6 +11,7 @@ from evalkit.comparison import Comparison
 from evalkit.evaluation import evaluate_loaded
 from evalkit.intake.formats import read_table
 from evalkit.intake.guess import guess_mapping
+from evalkit.intake.mapping import Mapping
 from evalkit.intake.observations import IntakeError
 from evalkit.intake.receiving import Received, receive
 from evalkit.report.remarks import sentence
@@ -56,7 +57,9 @@ def describe_data(path: Path, mapping: Path | None, langs: list[str], sheet: str
         When the file cannot become a panel, with every problem found.
     """
     if mapping is not None:
-        received, guess = receive(path, mapping), None
+        said = Mapping.from_yaml(mapping)
+        said = said if sheet is None else said.model_copy(update={"sheet": sheet})
+        received, guess = receive(path, said, mapping.parent), None
     else:
         guess = guess_mapping(read_table(path, sheet=sheet), sheet)
         received = receive(path, guess.mapping, strict=False)

@@ -104,7 +104,7 @@ def init(
 
     try:
         written = begin(folder, data, sheet)
-    except EvalkitError as problem:
+    except (EvalkitError, OSError) as problem:
         _fail(problem, lang)
     for path in written:
         typer.echo(path)

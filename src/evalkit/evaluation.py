@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,13 +15,11 @@ from evalkit.aggregation import aggregate
 from evalkit.background import background_notices, bundle_words, bundled, judge_prices, unit_level
 from evalkit.comparison import Comparison
 from evalkit.design import Design
-from evalkit.errors import DesignError, StudyError, unknown
+from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime, TwoWay
-from evalkit.events import effects_by_date
 from evalkit.findings import (
     Cohort,
-    DateRow,
     EstimatorRow,
     Findings,
     Headline,
@@ -32,25 +29,22 @@ from evalkit.findings import (
     Remark,
     Sample,
     TrendPoint,
-    Truth,
     Verdict,
 )
 from evalkit.income_effect import headline
 from evalkit.inference.linear import Inference, has_own_noise, wald
+from evalkit.intake.personal_patterns import masked
 from evalkit.notices import Notice
-from evalkit.panel import Panel
 from evalkit.public_findings import disclosed
-from evalkit.rollout import Rollout
 from evalkit.study import Study
 from evalkit.study_data import Loaded, designed, load, run_id, says_simulated
+from evalkit.yardsticks import Show, other_dates, planted
 
 Array = np.ndarray[Any, Any]
 
 PRETREND_LEVEL = 0.10
 FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow
 TOO_FEW_CLUSTERS = 5  # fewer, and it misses a true zero so often that none is shown
-
-Show = Callable[[Estimate], pd.DataFrame]
 
 
 def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = ".") -> Findings:
@@ -87,11 +81,11 @@ def _found(study: Study, loaded: Loaded) -> Findings:
     design, notices = designed(study, frame, loaded.events)
     comparison = Comparison.of(design)
     cells = GroupTime(study.method)(design)
-    sample = _sample(study, design, comparison, cells, frame)
+    sample = _sample(study, design, comparison, frame)
     truth = loaded.data.parent / "truth.json" if loaded.data else None
     too_few = min(sample.treated_clusters, sample.comparison_clusters) < TOO_FEW_CLUSTERS
     show = _shown(study, too_few)
-    together, dates = bundled(study, design, loaded), _by_date(study, design, loaded, too_few)
+    together, dates = bundled(study, design, loaded), other_dates(study, design, loaded, show)
     top = _headline(study.scale, design, cells, show)
     path_points, critical = _path(study, cells, show, too_few)
     pretrend = None if too_few else _pretrend(study, cells, sample)
@@ -117,9 +111,13 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         pretrend=pretrend,
         sample=sample,
         remarks=_remarks(
-            study, design, sample, (*background_notices(study, design, loaded, together), *notices, *cells.notices, *refused)
+            study,
+            design,
+            sample,
+            (*background_notices(study, design, loaded, together), *notices, *cells.notices, *refused),
+            _of_households(study, loaded),
         ),
-        truth=_truth(study, truth, top),
+        truth=planted(study, truth, top),
         covariates=list(study.covariates),
         published=list(study.published),
         **{name: getattr(study, name) for name in _COPIED},
@@ -240,8 +238,8 @@ def _estimators(study: Study, design: Design, cells: Estimate, show: Show) -> tu
     notices: tuple[Notice, ...] = ()
     try:
         two_way = TwoWay()(design)
-    except DesignError:
-        notices = (Notice("TWO_WAY_NOT_ESTIMATED"),)  # a side row: the study goes on without it
+    except DesignError as refusal:
+        notices = (Notice("TWO_WAY_NOT_ESTIMATED", {"reason": str(refusal)}),)  # a side row: the study goes on without it
     else:
         rows.append(_estimator_row(two_way, show, "two_way", "static", "all"))
         notices = tuple(notice for notice in two_way.notices if notice not in design.notices)
@@ -315,7 +313,7 @@ def _trends(study: Study, design: Design, comparison: Comparison) -> list[TrendP
     return points
 
 
-def _sample(study: Study, design: Design, comparison: Comparison, cells: Estimate, frame: pd.DataFrame) -> Sample:
+def _sample(study: Study, design: Design, comparison: Comparison, frame: pd.DataFrame) -> Sample:
     groups = _groups(comparison)
     if not design.balanced and design.unbalanced == "pairwise":
         groups["treated"] &= _seen_before_and_after(design, comparison)
@@ -360,7 +358,7 @@ def _seen_before_and_after(design: Design, comparison: Comparison) -> Array:
     return np.asarray(after & seen[np.arange(len(base)), base])
 
 
-def _remarks(study: Study, design: Design, sample: Sample, notices: Iterable[Notice]) -> list[Remark]:
+def _remarks(study: Study, design: Design, sample: Sample, notices: Iterable[Notice], households: bool) -> list[Remark]:
     found = list(notices)
     if study.nominal:
         found.append(Notice("NOMINAL"))
@@ -369,41 +367,15 @@ def _remarks(study: Study, design: Design, sample: Sample, notices: Iterable[Not
         found.append(Notice("FEW_CLUSTERS", {name: getattr(sample, name) for name in names}))
     if left := len(design.panel.units) - len(design.units):
         found.append(Notice("UNITS_LEFT_OUT", {"units": left}))
-    return [Remark(code=notice.code, facts=dict(notice.facts)) for notice in found]
+    return [Remark(code=notice.code, facts=_told(notice, households)) for notice in found]
 
 
-def _by_date(study: Study, design: Design, loaded: Loaded, too_few: bool) -> list[DateRow]:
-    """Return the headline under each choice of the date that counts as the start."""
-    if loaded.events is None:
-        return []
-
-    def effect(panel: Panel, rollout: Rollout) -> tuple[float, float, float]:
-        other = replace(design, panel=panel, rollout=rollout)
-        overall = _shown(study, too_few)(aggregate(GroupTime(study.method)(other), "overall")).iloc[0]
-        return float(overall["estimate"]), float(overall["conf_low"]), float(overall["conf_high"])
-
-    compared = effects_by_date(design.panel, loaded.events, str(study.treatment.programme), effect)
-    own = study.treatment.date
-    return [DateRow(**vars(row), used=row.date == own) for row in compared.rows]
+def _told(notice: Notice, households: bool) -> dict[str, Any]:
+    """Return the facts of a notice for readers: what looks personal is masked, and households are counted, not named."""
+    facts = {name: masked(fact) for name, fact in notice.facts.items()}
+    return facts | {"first": []} if households and notice.code == "EVENTS_OUTSIDE_PANEL" else facts
 
 
-def _truth(study: Study, file: Path | None, top: Headline) -> Truth | None:
-    """Return the planted effect of simulated data, read from truth.json beside them."""
-    if study.truth is None:
-        return None
-    if not study.source.simulated:
-        raise StudyError("truth: belongs to simulated data only. Remove it, or set source.simulated: true.")
-    if study.scale != "log":
-        raise StudyError("truth: the planted effects are in logs. Set scale: log, or remove truth:.")
-    if file is None or not file.is_file():
-        raise StudyError(
-            f"truth: {study.truth} asks for truth.json beside the data, and there is none. Real data have no known truth: remove truth:."
-        )
-    known = json.loads(file.read_text(encoding="utf-8"))
-    for key in study.truth.split("."):
-        if not isinstance(known, dict) or key not in known:
-            raise StudyError(unknown("planted effect", key, list(known) if isinstance(known, dict) else []))
-        known = known[key]
-    effect = float(known["average_log"])
-    low, high = top.effect.low, top.effect.high
-    return Truth(effect=effect, inside=low is not None and high is not None and low <= effect <= high)
+def _of_households(study: Study, loaded: Loaded) -> bool:
+    level = study.unit_level or (loaded.received.mapping.level if loaded.received else None)
+    return level == "household"

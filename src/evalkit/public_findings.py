@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from evalkit.codes import table
+from evalkit.codes import value
 from evalkit.findings import Cohort, DateRow, EstimatorRow, Findings, Hidden, PathPoint, Pretrend, Remark, Told, TrendPoint
 
 CATEGORIES = {
@@ -66,7 +66,7 @@ def disclosed(findings: Findings, minimum: int | None = None) -> Findings:
     """
     if findings.hidden is not None:
         return findings
-    least = _minimum() if minimum is None else minimum
+    least = int(value("disclosure", "minimum_households")) if minimum is None else minimum
     groups = _groups(findings)
     hidden = smallest_hidden(groups, least)
     cohorts = _cohorts(findings, hidden, least)
@@ -112,11 +112,6 @@ def smallest_hidden(counts: Mapping[Any, int | None], minimum: int, whole: bool 
             break
         hidden.add(min(shown, key=lambda name: known[name]))
     return hidden
-
-
-def _minimum() -> int:
-    policy = table("disclosure").set_index("name")["value"]
-    return int(policy["minimum_households"])
 
 
 def _few(count: int | None, minimum: int) -> bool:

@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -68,21 +70,21 @@ def run_study(study: str | Path, data: str | Path | None = None, lang: str = "bo
         "languages": LANGUAGES[lang],
         "out_dir": str(folder.resolve()),
     }
-    _execute(shared("notebooks", NOTEBOOK), folder / "notebook.ipynb", parameters)
     pages = {code: folder / f"report.{code}.html" for code in LANGUAGES[lang]}
-    if parsed.intake is not None and not parsed.public:  # the page tells single rows, so it stays in the office
-        mapping = path.parent / parsed.intake
-        _execute(
-            shared("notebooks", INTAKE_NOTEBOOK),
-            folder / "data_intake.ipynb",
-            _intake_parameters(mapping, loaded.data, lang, folder, False),
-        )
-        pages |= {f"data.{code}": folder / f"data.{code}.html" for code in LANGUAGES[lang]}
-    _refuse_personal_data(folder)
-    seconds = round(time.time() - started, 1)
-    what = {"study": parsed.model_dump(mode="json"), "seed": parsed.seed, "languages": LANGUAGES[lang]}
-    inputs = {path.name: _sha256(path), **loaded.inputs, NOTEBOOK: _sha256(shared("notebooks", NOTEBOOK))}
-    _write_manifest(folder, identity, what, inputs, started, seconds)
+    with _without_personal_data(folder):
+        _execute(shared("notebooks", NOTEBOOK), folder / "notebook.ipynb", parameters)
+        if parsed.intake is not None and not parsed.public:  # the page tells single rows, so it stays in the office
+            mapping = path.parent / parsed.intake
+            _execute(
+                shared("notebooks", INTAKE_NOTEBOOK),
+                folder / "data_intake.ipynb",
+                _intake_parameters(mapping, loaded.data, lang, folder, False),
+            )
+            pages |= {f"data.{code}": folder / f"data.{code}.html" for code in LANGUAGES[lang]}
+        seconds = round(time.time() - started, 1)
+        what = {"study": parsed.model_dump(mode="json"), "seed": parsed.seed, "languages": LANGUAGES[lang]}
+        inputs = {path.name: _sha256(path), **loaded.inputs, NOTEBOOK: _sha256(shared("notebooks", NOTEBOOK))}
+        _write_manifest(folder, identity, what, inputs, started, seconds)
     return Run(parsed.name, folder, pages, seconds)
 
 
@@ -104,14 +106,13 @@ def run_intake(mapping: str | Path, data: str | Path | None = None, lang: str = 
     identity = run_id(received)
     folder = Path(out) / identity
     folder.mkdir(parents=True, exist_ok=True)
-    _execute(
-        shared("notebooks", INTAKE_NOTEBOOK), folder / "data_intake.ipynb", _intake_parameters(mapping, source, lang, folder, True)
-    )
-    _refuse_personal_data(folder)
-    what = {"mapping": Mapping.from_yaml(mapping).model_dump(mode="json"), "languages": LANGUAGES[lang]}
-    inputs = {mapping.name: _sha256(mapping), **received.inputs, INTAKE_NOTEBOOK: _sha256(shared("notebooks", INTAKE_NOTEBOOK))}
-    seconds = round(time.time() - started, 1)
-    _write_manifest(folder, identity, what, inputs, started, seconds)
+    template = shared("notebooks", INTAKE_NOTEBOOK)
+    with _without_personal_data(folder):
+        _execute(template, folder / "data_intake.ipynb", _intake_parameters(mapping, source, lang, folder, True))
+        what = {"mapping": Mapping.from_yaml(mapping).model_dump(mode="json"), "languages": LANGUAGES[lang]}
+        inputs = {mapping.name: _sha256(mapping), **received.inputs, INTAKE_NOTEBOOK: _sha256(template)}
+        seconds = round(time.time() - started, 1)
+        _write_manifest(folder, identity, what, inputs, started, seconds)
     return Run(identity, folder, {code: folder / f"data.{code}.html" for code in LANGUAGES[lang]}, seconds)
 
 
@@ -125,16 +126,32 @@ def _intake_parameters(mapping: Path, data: Path | None, lang: str, folder: Path
     }
 
 
+@contextmanager
+def _without_personal_data(folder: Path) -> Iterator[None]:
+    """Search the folder of a run when it is done, or has stopped: the notebook of a failure is kept too, and can quote rows."""
+    try:
+        yield
+    finally:
+        _refuse_personal_data(folder)
+
+
 def _refuse_personal_data(folder: Path) -> None:
-    """Search everything that was written for personal numbers; where there are some, nothing of the run stays."""
+    """Search everything that was written for personal numbers; where there are some, nothing of the run stays.
+
+    The manifest, where there is one, then says which kinds of files could not be searched.
+    """
     from evalkit.intake.disclosure import refuse_leaks
     from evalkit.intake.observations import IntakeError
 
     try:
-        refuse_leaks(folder)
-    except IntakeError:
+        inspection = refuse_leaks(folder)
+    except IntakeError as found:
         shutil.rmtree(folder)
-        raise
+        raise found from None  # what stopped the run may quote the same data
+    manifest = folder / "manifest.json"
+    if manifest.exists():
+        said = json.loads(manifest.read_text(encoding="utf-8")) | {"not_searched": inspection.skipped_kinds}
+        _write_json(manifest, said)
 
 
 def _execute(template: Path, target: Path, parameters: dict[str, Any]) -> None:
@@ -209,7 +226,11 @@ def _write_manifest(
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(started)),
         "seconds": seconds,
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    _write_json(folder / "manifest.json", manifest)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from evalkit.codes import value
 from evalkit.errors import StudyError
 from evalkit.intake.dictionary import ColumnDictionary
 from evalkit.intake.formats import read_table
@@ -55,14 +56,14 @@ def mapping_text(guess: Guess) -> str:
         lines.append(_line("sheet", mapping.sheet, "init.sheet"))
     lines += ["", f"# {_both('init.columns')}", "columns:"]
     for heading, rule in mapping.columns.items():
-        lines.append(f"  {_text(heading)}: {rule.name}    # ← {_both('init.check_this')}")
+        lines.append(f"  {_text(heading)}: {_text(rule.name)}    # ← {_both('init.check_this')}")
     for use in guess.uses:
         if use.column and use.column in words.columns and use.heading not in (use.column, *mapping.columns):
             label = f"{words.label(use.column, 'zh')} | {words.label(use.column, 'en')}"
-            lines.append(f"  #{_text(use.heading)}: {use.column}    # {label}")
+            lines.append(f"  #{_text(use.heading)}: {_text(use.column)}    # {label}")
     if guess.ambiguous:
         lines += ["", f"# {_both('init.ambiguous')}"]
-        lines += [f"#   {heading} → {' / '.join(names)}" for heading, names in guess.ambiguous.items()]
+        lines += [f"#   {_text(heading)} → {' / '.join(names)}" for heading, names in guess.ambiguous.items()]
     lines += ["", f"# {_both('init.ignore')}"]
     if mapping.ignore:
         lines.append("ignore:")
@@ -95,7 +96,7 @@ def _counties(guess: Guess) -> list[str]:
     rule |= dict.fromkeys(heads, f"mean by {weight}" if weight else "drop")
     last = guess.years[1] if guess.years else 2020
     lines = ["counties:", "  history: county_history.csv", f"  to_year: {last}", "  rule:"]
-    lines += [f"    {name}: {how}" for name, how in rule.items()]
+    lines += [f"    {_text(name)}: {_text(how)}" for name, how in rule.items()]
     return [f"#{line}" for line in (lines if rule else lines[:-1])]
 
 
@@ -105,25 +106,25 @@ def study_text(name: str, data: str, guess: Guess) -> str:
     money = (column for column, kind in guess.kinds.items() if kind.startswith("money"))
     outcome = "income_pc" if "income_pc" in guess.kinds else next(money, "income_pc")
     label = {code: ColumnDictionary.shipped().label(outcome, code) for code in LANGUAGES}
-    words = {code: {"level": catalogue(code).say(f"init.level_word.{guess.mapping.level}")} for code in LANGUAGES}
+    level = {code: catalogue(code).say(f"init.level_word.{guess.mapping.level}") for code in LANGUAGES}
     check = _both("init.check_this")
     return "\n".join(
         [
             f"# {_both('init.study')}",
-            f"name: {name}",
-            f"title: {{zh: 某项目增收效应评估, en: Effect of a programme on income}}    # ← {check}",
-            f"programme: {{zh: 产业帮扶, en: industry support}}    # ← {check}",
+            f"name: {_text(name)}",
+            f"title: {_text({'zh': '某项目增收效应评估', 'en': 'Effect of a programme on income'})}    # ← {check}",
+            f"programme: {_text({'zh': '产业帮扶', 'en': 'industry support'})}    # ← {check}",
             f"data: {_text(data)}",
             "intake: intake.yml",
             "source:",
-            f"  name: {{zh: 数据来源单位, en: who supplied the data}}    # ← {check}",
+            f"  name: {_text({'zh': '数据提供方', 'en': 'who supplied the data'})}    # ← {check}",
             *(["  simulated: true"] if guess.mapping.simulated else []),
-            f"unit: {guess.mapping.unit}",
-            f"unit_word: {{zh: {words['zh']['level']}, en: {words['en']['level']}}}",
-            f"period: {guess.mapping.period}",
-            f"outcome: {outcome}    # ← {check}",
-            f"outcome_word: {{zh: {label['zh']}, en: {label['en']}}}",
-            f'prices: {{zh: {price_basis("zh")}, en: "{price_basis("en")}"}}',
+            f"unit: {_text(guess.mapping.unit)}",
+            f"unit_word: {_text(level)}",
+            f"period: {_text(guess.mapping.period)}",
+            f"outcome: {_text(outcome)}    # ← {check}",
+            f"outcome_word: {_text(label)}",
+            f"prices: {_text({code: price_basis(code) for code in LANGUAGES})}",
             "nominal: true",
             "scale: log",
             f"window: [{first}, {last}]    # ← {check}",
@@ -131,10 +132,10 @@ def study_text(name: str, data: str, guess: Guess) -> str:
             f"#   {_both('init.events')}",
             f"treatment: {{events: events.csv, programme: industry, date: funded}}    # ← {check}",
             "comparison: not_yet_treated",
-            f"cluster: {guess.mapping.unit}",
+            f"cluster: {_text(guess.mapping.unit)}",
             f"# {_both('init.unbalanced')}",
             "#unbalanced: pairwise",
-            f"# {_both('init.public')}",
+            f"# {_both('init.public', minimum=value('disclosure', 'minimum_households'))}",
             "public: false",
             "seed: 20200101",
             "",
@@ -142,14 +143,17 @@ def study_text(name: str, data: str, guess: Guess) -> str:
     )
 
 
-def _line(key: str, value: object, comment: str, guessed: bool = False) -> str:
+def _line(key: str, content: object, comment: str, guessed: bool = False) -> str:
     mark = f"← {_both('init.check_this')}  " if guessed else ""
-    return f"{key}: {_text(value)}    # {mark}{_both(comment)}"
+    return f"{key}: {_text(content)}    # {mark}{_both(comment)}"
 
 
-def _text(value: object) -> str:
+def _text(content: object) -> str:
     """Return a value as YAML writes it in one line."""
-    written = yaml.safe_dump(value, allow_unicode=True, default_flow_style=True, width=10_000).strip()
+    quoted = '"' if "\n" in str(content) else None  # the only style that keeps a line break in one line
+    written = yaml.safe_dump(
+        content, allow_unicode=True, default_flow_style=True, default_style=quoted, sort_keys=False, width=10_000
+    ).strip()
     return written.removesuffix("...").strip()
 
 

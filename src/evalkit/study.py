@@ -147,7 +147,7 @@ class Study(BaseModel):
         try:
             return cls.model_validate(content)
         except ValidationError as problem:
-            lines = [_explain(error, content) for error in problem.errors()]
+            lines = list(dict.fromkeys(_explain(error, content) for error in problem.errors()))
             count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
             raise StudyError(f"{where} has {count}: " + "; ".join(lines) + ".") from None
 
@@ -160,7 +160,9 @@ def _explain(error: Any, content: Any) -> str:
     for part in error["loc"][:-1]:
         content = content[part] if isinstance(content, (dict, list)) else {}
         model = _model_of(model.model_fields[part].annotation) if isinstance(part, str) else model
-    fields = list(model.model_fields)
+    if error["type"] == "missing" and isinstance(error["loc"][-1], int):
+        return f"{key!r} has too few values: {content!r}"
+    fields = list(model.model_fields) if model is not None else []  # a list of plain values has no keys
     if error["type"] == "extra_forbidden":
         close = nearest(location[-1], fields)
         return f"unknown key {key!r}" + (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,9 +14,11 @@ import pandas as pd
 
 import evalkit
 from evalkit.design import Design
-from evalkit.errors import PanelError, StudyError, first_five, nearest, unknown
+from evalkit.errors import PanelError, RolloutError, StudyError, first_five, nearest, unknown
 from evalkit.events import Events
+from evalkit.intake.headers import label, short_code
 from evalkit.intake.mapping import Mapping
+from evalkit.intake.personal_patterns import safe
 from evalkit.intake.receiving import Received, receive
 from evalkit.notices import Notice
 from evalkit.panel import Array, Panel
@@ -68,7 +72,8 @@ def load(study: Study, data: str | Path | None, folder: str | Path) -> Loaded:
     if study.treatment.events is not None:
         path = _beside(study.treatment.events, folder, "treatment.events")
         files.append(path)
-        events = _under_new_codes(Events.read(path), received)
+        with _nobody_named():
+            events = _under_new_codes(_written_alike(Events.read(path), received), received)
     inputs = {path.name: _sha256(path) for path in files}
     if received is not None:
         inputs |= received.inputs
@@ -81,6 +86,26 @@ def _beside(name: str, folder: Path, key: str) -> Path:
         near = nearest(path.name, [p.name for p in path.parent.glob("*")]) if path.parent.is_dir() else []
         raise StudyError(f"{key}: there is no file {name}." + (f" Nearest there: {', '.join(near)}." if near else ""))
     return path
+
+
+@contextmanager
+def _nobody_named() -> Iterator[None]:
+    """Mask what looks personal in a message on the roll-out, which quotes labels of units that no intake has protected."""
+    try:
+        yield
+    except RolloutError as problem:
+        raise RolloutError(safe(str(problem))) from None
+
+
+def _written_alike(events: Events, received: Received | None) -> Events:
+    """Return the events with units written as intake writes those of the panel: without inner blanks, codes as short as there."""
+    if received is None:
+        return events
+    units = events.frame["unit"].astype(str)
+    plain = {unit: label(unit) for unit in units.unique()}
+    if received.kinds.get(received.mapping.unit) == "code":
+        plain = {unit: short_code(text.removesuffix(".0")) for unit, text in plain.items()}
+    return replace(events, frame=events.frame.assign(unit=units.map(plain)))
 
 
 def _under_new_codes(events: Events, received: Received | None) -> Events:
@@ -197,11 +222,12 @@ def designed(study: Study, frame: pd.DataFrame, events: Events | None = None) ->
     return design, (Notice("NEVER_CODES", {"codes": never}),) if never and treatment.first_year is not None else ()
 
 
-def rolled_out(study: Study, panel: Panel, events: Events | None, date: str | None = None) -> Rollout:
-    """Return who is treated from when, as the study says it; another ``date`` is for comparing choices of date."""
+def rolled_out(study: Study, panel: Panel, events: Events | None) -> Rollout:
+    """Return who is treated from when, as the study says it."""
     treatment = study.treatment
     if events is not None:
-        return Rollout.from_events(panel, events, str(treatment.programme), date or treatment.date, treatment.missing_date)
+        with _nobody_named():
+            return Rollout.from_events(panel, events, str(treatment.programme), treatment.date, treatment.missing_date)
     return Rollout.from_first_treated(panel, treatment.first_year or FROM_GROUP, never=_never(study), programme=study.programme.en)
 
 

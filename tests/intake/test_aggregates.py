@@ -157,3 +157,9 @@ def test_no_county_since_1981_is_taken_for_a_total_and_every_prefecture_is_told_
     assert set(aggregate_rows(named["name"], named["code"], "county")) == {""}
     provinces = history[history["level"] == "省级"]
     assert set(aggregate_rows(None, provinces["code"], "county")) == {"province"}
+
+
+@pytest.mark.parametrize("level", ["county", "village", "household"])
+def test_totals_are_found_among_numbers_of_any_number(level: str) -> None:
+    names = pd.Series(["H0001", "510811", "合计", None, "1. 合计", "V-2", "Total"])
+    assert aggregate_rows(names, None, level).tolist() == ["", "", "total", "", "total", "", "total"]

@@ -202,6 +202,12 @@ def test_a_missing_weight_makes_the_mean_missing_and_not_an_unweighted_one() -> 
     assert asked(result) == ["VALUE_MISSING_IN_COMBINATION"] and result.questions[0].facts["columns"] == "people, income"
 
 
+def test_a_weight_that_is_dropped_still_weighs() -> None:
+    frame = panel(("100001", 2009, 10, 4.0), ("100002", 2009, 30, 8.0), ("100003", 2010, 50, 9.0))
+    result = harmonise_counties(frame, 2010, {"people": "drop", "income": "mean by people"}, history=history(*MERGER))
+    assert result.frame["income"].tolist() == [7.0, 9.0] and "people" not in result.frame
+
+
 def test_a_weight_of_zero_everywhere_gives_no_mean() -> None:
     frame = panel(("100001", 2009, 0, 1000.0), ("100002", 2009, 0, 2000.0))
     result = harmonise_counties(frame, 2012, RULE, history=history(*MERGER))

@@ -135,6 +135,18 @@ def test_what_a_history_may_not_hold_is_told_in_both_languages(records: tuple[st
     assert refused(*records) == [code]
 
 
+def test_a_history_without_records_is_refused() -> None:
+    assert refused() == ["HISTORY_EMPTY"]
+
+
+def test_problems_name_the_line_of_the_file_remarks_included(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(f"# a remark\n# another\n{HEAD}\n{OLD}\n{NEW}\n12,乙县,县级,在用,2000,,\n", encoding="utf-8")
+    with pytest.raises(IntakeError) as error:
+        CountyHistory.read(path)
+    assert [place.line for place in error.value.problems[0].places] == [6]
+
+
 def test_missing_columns_are_named() -> None:
     with pytest.raises(IntakeError, match="no column start, new"):
         CountyHistory.from_frame(table("county_history_sample").drop(columns=["start", "new"]))

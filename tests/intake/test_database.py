@@ -181,7 +181,7 @@ QUERIES: dict[str, tuple[str, str, str]] = {
     "unknown column": (f'SELECT 收人 FROM "{TABLE}"', "DATABASE_NAME_MISSING", "收人"),
     "no rows": (f'SELECT * FROM "{TABLE}" WHERE "年份" > 2030', "QUERY_WITHOUT_ROWS", "county.db"),
     "slip of the pen": (f'SELCT * FROM "{TABLE}"', "DATABASE_REFUSES", "SELCT"),
-    "no query that returns rows": (f'DELETE FROM "{TABLE}"', "QUERY_WITHOUT_TABLE", "county.db"),
+    "a query that would change something": (f'DELETE FROM "{TABLE}"', "DATABASE_REFUSES", "read"),
     "nothing": ("", "QUERY_WITHOUT_TABLE", "county.db"),
 }
 
@@ -371,3 +371,29 @@ def test_the_password_reaches_no_output(server: str, tmp_path: Path) -> None:
     result = runner.invoke(app, ["intake", str(mapping), "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert password not in result.output and password.encode() not in written(tmp_path / "out")
+
+
+CHANGES = (
+    "drop table income",
+    "delete from income",
+    "delete from income returning *",
+    "insert into income select * from income",
+    "with one as (select 1) delete from income",
+    "alter table income add column more int",
+    "pragma user_version = 7",
+)
+
+
+@pytest.mark.parametrize("query", CHANGES)
+def test_a_query_cannot_change_the_database(query: str, tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "a.db"
+    with sqlite3.connect(path) as database:
+        database.execute("create table income (county_code text, year int, income_pc real)")
+        database.execute("insert into income values ('510811', 2014, 8000)")
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(IntakeError):
+        receive(None, Mapping.parse({"database": {"url": f"sqlite:///{path}", "query": query}}))
+    assert path.read_bytes() == before

@@ -321,6 +321,35 @@ FAULTS: dict[str, tuple[str, str | bytes]] = {
 }
 
 
+@pytest.mark.parametrize("rows", [50, 20_000])
+@pytest.mark.parametrize("mark_at", [0, 3])
+def test_a_quotation_mark_behind_a_delimiter_that_is_none_opens_nothing(rows: int, mark_at: int, tmp_path: Path) -> None:
+    lines = ["县名,备注,收入", *(f"县{i},x,{i}.5" for i in range(rows))]
+    lines[mark_at] = lines[mark_at].replace(",", ',a;"', 1)
+    table = read_table(write(tmp_path, "\n".join([*lines, "注：快报数。"]).encode()))
+    assert table.cells.shape == (rows, 3) and len(table.notes) == 1
+
+
+@pytest.mark.parametrize("rows", [50, 20_000, 500_000])
+def test_the_line_where_a_quotation_mark_is_opened_is_told_in_files_of_any_size(rows: int, tmp_path: Path) -> None:
+    lines = ["县名,备注,收入", *(f"县{i},x,{i}.5" for i in range(rows))]
+    lines[10] = lines[10].replace(",", ',"', 1)
+    found = problem(write(tmp_path, "\n".join(lines).encode()))
+    assert (found.code, found.places[0].line) == ("UNCLOSED_QUOTE", 11)
+
+
+def test_a_cell_may_be_as_long_as_a_book(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, ("县名,备注,收入\n" + f"漳县,{'长' * 150_000},1\n" + "陇西县,短,2\n" * 300).encode()))
+    assert table.cells[1].str.len().max() == 150_000
+
+
+def test_a_row_that_does_not_fit_is_not_repeated(tmp_path: Path) -> None:
+    """It may hold names and numbers of persons in cells that were never looked at."""
+    found = problem(write(tmp_path, "县名,收入\n漳县,1\n陇西县,甲某,510811190001010012,234\n通渭县,3\n".encode()))
+    assert (found.code, found.facts["expected"], found.facts["found"]) == ("RAGGED_ROW", 2, "4")
+    assert [(place.line, place.value) for place in found.places] == [(3, None)]
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_planted_fault_has_its_own_problem(fault: str, tmp_path: Path) -> None:
     code, content = FAULTS[fault]

@@ -129,3 +129,21 @@ def test_the_order_of_the_rows_and_columns_changes_no_guess(tmp_path: Path) -> N
     first, _ = guessed(tmp_path, "区划代码,县名,年份,甲\n510811,昭化区,2014,1\n510811,昭化区,2015,2\n510981,射洪市,2014,3\n")
     second, _ = guessed(tmp_path, "甲,年份,县名,区划代码\n3,2014,射洪市,510981\n2,2015,昭化区,510811\n1,2014,昭化区,510811\n")
     assert first.mapping == second.mapping and first.years == second.years
+
+
+def test_a_sheet_that_is_named_wins_over_the_one_of_the_mapping(tmp_path: Path) -> None:
+    import openpyxl
+
+    from evalkit.check import describe_data
+
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for title, codes in (("甲", ["510811"]), ("乙", ["510811", "510981"])):
+        sheet = book.create_sheet(title)
+        sheet.append(["区划代码", "年份", "农村居民人均可支配收入"])
+        for code in codes:
+            sheet.append([code, 2014, 8000])
+    book.save(tmp_path / "a.xlsx")
+    (tmp_path / "intake.yml").write_text("level: county\nsheet: 甲\n", encoding="utf-8")
+    said = [describe_data(tmp_path / "a.xlsx", tmp_path / "intake.yml", ["en"], sheet)[0] for sheet in (None, "乙")]
+    assert "Units: 1 " in said[0] and "Units: 2 " in said[1]

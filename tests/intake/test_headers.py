@@ -313,6 +313,6 @@ def test_wrong_words_of_ones_own_are_refused(tmp_path: Path) -> None:
     with pytest.raises(IntakeError, match="incom_pc → income_pc"):
         ColumnDictionary.shipped(own)
     own.write_text("word,column\n甲,gdp\n", encoding="utf-8")
-    with pytest.raises(IntakeError, match=r"words\.csv lacks the column\(s\) synonym, canonical") as refused:
+    with pytest.raises(IntakeError, match=r"words\.csv lacks the following: synonym, canonical") as refused:
         ColumnDictionary.shipped(own)
     assert "缺少synonym, canonical列" in refused.value.say("zh")

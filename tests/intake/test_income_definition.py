@@ -110,9 +110,9 @@ def test_saying_it_twice_or_wrongly_is_refused() -> None:
     refused(lambda: judged(frame, column="income_def", declared="net"), "INCOME_DEFINITION_TWICE")
     error = refused(lambda: judged(frame, declared="gross"), "INCOME_DEFINITION_DECLARED")
     assert "gross" in str(error) and "可支配收入" in str(error)
-    refused(lambda: judged(frame, column="definition"), "MONEY_COLUMN")
-    refused(lambda: judge_income_definition(frame, "village", "year", column="income_def"), "MONEY_COLUMN")
-    refused(lambda: judged(frame.assign(year="last"), column="income_def"), "MONEY_YEAR")
+    refused(lambda: judged(frame, column="definition"), "COLUMN_NOT_THERE")
+    refused(lambda: judge_income_definition(frame, "village", "year", column="income_def"), "COLUMN_NOT_THERE")
+    refused(lambda: judged(frame.assign(year="last"), column="income_def"), "YEAR_NOT_READABLE")
 
 
 # What the column may say

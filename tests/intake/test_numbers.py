@@ -473,6 +473,6 @@ def test_other_shares_are_not_asked_about(values: list[float], unit: str | None)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_every_flag_has_words(lang: str) -> None:
-    words = [catalogue(lang).say(f"flag.{flag.name}") for flag in Flag]
+def test_every_flag_that_is_told_has_words(lang: str) -> None:
+    words = [catalogue(lang).say(f"flag.{flag.name}") for flag in Flag if flag not in (Flag.OK, Flag.BLANK)]
     assert len(set(words)) == len(words)

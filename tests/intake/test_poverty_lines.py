@@ -107,7 +107,7 @@ def test_a_shipped_line_is_never_overruled_in_silence(write: Any) -> None:
 
 def test_faults_of_a_users_table_are_told_together(write: Any) -> None:
     rows = "a,2016,0.31,x,no\na,2017,about 3300,x,no\nb,2016,3100,x,no\nb,2016,3100,x,no\n"
-    codes = ("MONEY_TABLE_NUMBER", "POVERTY_LINE_IMPLAUSIBLE", "POVERTY_LINE_TWICE")
+    codes = ("TABLE_NUMBER", "POVERTY_LINE_IMPLAUSIBLE", "POVERTY_LINE_TWICE")
     error = refused(lambda: known_lines(write(HEAD + rows)), *codes)
     assert [problem.places[0].line for problem in error.problems] == [3, 2, 4]
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
     assert "2, 2, 1" in str(refused(lambda: below_line(income, year, np.ones(1)), "POVERTY_LINE_LENGTHS"))
     for weights in ([1, -1], [1, np.nan], [1, np.inf]):
         assert refused(lambda w=weights: below_line(income, year, np.array(w)), "POVERTY_LINE_WEIGHTS").problems[0].count == 1
-    refused(lambda: below_line(income, np.array([2014, np.nan])), "MONEY_YEAR")
+    refused(lambda: below_line(income, np.array([2014, np.nan])), "YEAR_NOT_READABLE")
     refused(lambda: below_line(income, year, schedules=("absolute",)), "POVERTY_LINE_SCHEDULE")
 
 

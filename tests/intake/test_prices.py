@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from recorded import SHARED
 
 from evalkit.codes import table
+from evalkit.intake.dated_tables import dated_table, said_years
 from evalkit.intake.observations import IntakeError
-from evalkit.intake.prices import NATIONAL, PriceIndex, dated_table, deflate, nominal, price_basis, province_name, said_years
+from evalkit.intake.prices import NATIONAL, PriceIndex, deflate, nominal, price_basis, province_name
 from evalkit.words import LANGUAGES, WordsError, catalogue, placeholders
 
 HEAD = "area,year,index,source,verified\n"
@@ -264,12 +265,12 @@ def test_every_fault_of_an_index_file_is_told_at_once(write: Any) -> None:
         "51,2017,101,yearbook,perhaps",
     ]
     codes = (
-        "MONEY_TABLE_KEY",
-        "MONEY_TABLE_YEAR",
-        "MONEY_TABLE_NUMBER",
+        "TABLE_KEY",
+        "TABLE_YEAR",
+        "TABLE_NUMBER",
         "PRICE_INDEX_IMPLAUSIBLE",
         "PRICE_INDEX_TWICE",
-        "MONEY_TABLE_VERIFIED",
+        "TABLE_VERIFIED",
     )
     error = refused(lambda: PriceIndex.read(write(HEAD + "\n".join(rows))), *codes)
     assert [problem.places[0].line for problem in error.problems] == [2, 3, 4, 5, 6, 8]
@@ -278,13 +279,13 @@ def test_every_fault_of_an_index_file_is_told_at_once(write: Any) -> None:
 
 def test_files_that_are_no_index_are_refused_one_by_one(write: Any, tmp_path: Path) -> None:
     write(TWO)
-    assert "index.csv" in str(refused(lambda: PriceIndex.read(tmp_path / "indx.csv"), "MONEY_TABLE_MISSING"))
-    refused(lambda: PriceIndex.read(tmp_path), "MONEY_TABLE_MISSING")
-    refused(lambda: PriceIndex.read(write("", "empty.csv")), "MONEY_TABLE_UNREADABLE")
-    refused(lambda: PriceIndex.read(write(TWO + "51,2015,101,国家统计局,yes\n", "gb.csv", "gb18030")), "MONEY_TABLE_UNREADABLE")
-    refused(lambda: PriceIndex.read(write(HEAD + "51,2015,101,a,yes,more,and more\n", "ragged.csv")), "MONEY_TABLE_LONG_ROWS")
-    refused(lambda: PriceIndex.read(write(TWO + "51,2015,101,a,yes,more\n", "long.csv")), "MONEY_TABLE_UNREADABLE")
-    error = refused(lambda: PriceIndex.read(write("prov_code,year,cpi\n51,2015,101\n", "other.csv")), "MONEY_TABLE_COLUMNS")
+    assert "index.csv" in str(refused(lambda: PriceIndex.read(tmp_path / "indx.csv"), "TABLE_MISSING"))
+    refused(lambda: PriceIndex.read(tmp_path), "TABLE_MISSING")
+    refused(lambda: PriceIndex.read(write("", "empty.csv")), "TABLE_UNREADABLE")
+    refused(lambda: PriceIndex.read(write(TWO + "51,2015,101,国家统计局,yes\n", "gb.csv", "gb18030")), "TABLE_UNREADABLE")
+    refused(lambda: PriceIndex.read(write(HEAD + "51,2015,101,a,yes,more,and more\n", "ragged.csv")), "TABLE_LONG_ROWS")
+    refused(lambda: PriceIndex.read(write(TWO + "51,2015,101,a,yes,more\n", "long.csv")), "TABLE_UNREADABLE")
+    error = refused(lambda: PriceIndex.read(write("prov_code,year,cpi\n51,2015,101\n", "other.csv")), "TABLE_COLUMNS")
     assert "area, index, source, verified" in str(error) and "area,year,index,source,verified" in error.say("zh")
     assert "/" not in str(error)  # no folder of the machine is told
 
@@ -299,16 +300,16 @@ def test_a_short_row_is_not_verified_and_a_chinese_word_says_it_is(write: Any) -
 
 
 def test_columns_that_cannot_be_deflated_are_named(panel: pd.DataFrame, two: PriceIndex) -> None:
-    assert "income" in str(refused(lambda: deflate(panel, ["incme"], two, 2012, period="year"), "MONEY_COLUMN"))
-    refused(lambda: deflate(panel, ["income"], two, 2012, period="yaer"), "MONEY_COLUMN")
-    refused(lambda: deflate(panel, ["income"], two, 2012, period="year", area="county"), "MONEY_COLUMN")
+    assert "income" in str(refused(lambda: deflate(panel, ["incme"], two, 2012, period="year"), "COLUMN_NOT_THERE"))
+    refused(lambda: deflate(panel, ["income"], two, 2012, period="yaer"), "COLUMN_NOT_THERE")
+    refused(lambda: deflate(panel, ["income"], two, 2012, period="year", area="county"), "COLUMN_NOT_THERE")
     refused(lambda: deflate(panel, ["code"], two, 2012, period="year"), "MONEY_NOT_NUMBERS")
 
 
 def test_rows_without_a_year_or_a_code_are_listed_by_line(panel: pd.DataFrame, two: PriceIndex) -> None:
     lines = np.arange(10, 18)
     spoiled = panel.assign(year=[2012, None, 2013, 20140, 2012, 2012.5, 2013, 2014])
-    (problem,) = refused(lambda: deflate(spoiled, ["income"], two, 2012, period="year", lines=lines), "MONEY_YEAR").problems
+    (problem,) = refused(lambda: deflate(spoiled, ["income"], two, 2012, period="year", lines=lines), "YEAR_NOT_READABLE").problems
     assert [place.line for place in problem.places] == [11, 13, 15] and problem.count == 3
     spoiled = panel.assign(code=["四川省", *panel["code"][1:7], "5109"])
     (problem,) = refused(
@@ -381,7 +382,7 @@ def test_the_remarks_can_be_said_from_their_facts() -> None:
 
 def test_a_table_of_another_kind_is_judged_by_the_same_rules(write: Any) -> None:
     path = write("schedule,year,value,source,verified\nlocal,2016,3100,bulletin,secondary\n,2017,3300,bulletin,no\n", "lines.csv")
-    refused(lambda: dated_table(path, "schedule", "value", (300, 60000), "POVERTY_LINE"), "MONEY_TABLE_KEY")
+    refused(lambda: dated_table(path, "schedule", "value", (300, 60000), "POVERTY_LINE"), "TABLE_KEY")
 
 
 def test_a_hundred_thousand_rows_take_little_time(two: PriceIndex) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.codes import table
-from evalkit.intake.observations import IntakeError
+from evalkit.intake import receive, summarise
+from evalkit.intake.mapping import Mapping
+from evalkit.intake.observations import IntakeError, Place, Problem, Question
 from evalkit.intake.personal_patterns import MASK, recognise, safe
 from evalkit.intake.privacy import Personal, find_personal, personal_heading, question_lost_digits
-from evalkit.intake.protection import protect, read_salt
+from evalkit.intake.protection import protect, read_salt, unsigned
+from evalkit.report import write_intake
 from evalkit.words import LANGUAGES, catalogue
 
 WEIGHTS = [2 ** (17 - place) % 11 for place in range(17)]
@@ -176,7 +180,7 @@ def test_neither_a_finding_nor_a_record_carries_a_value() -> None:
     headings = ["户主", "编码", "备注", f"列{PHONE}"]
     found = find_personal(cells, headings)
     left, record = protect(cells, headings, found, {"编码": "hash", "备注": "mask"}, salt=SALT)
-    said = [sentence for lang in LANGUAGES for sentence in record.say(catalogue(lang))]
+    said = [sentence for lang in LANGUAGES for sentence in (r.say(catalogue(lang)) for r in record.removed)]
     everything = repr(found) + str(record) + str(said) + left.to_csv()
     for secret in ("张某甲", ID, PHONE, SALT.decode()):
         assert secret not in everything
@@ -268,6 +272,67 @@ def test_what_cannot_be_done_is_refused_all_at_once() -> None:
     with pytest.raises(IntakeError) as error:
         protect(cells, ["证件号"], find_personal(cells, ["证件号"]), {"证件号": "burn", "证件号码": "drop"})
     assert problems(error) == ["PRIVACY_WAY_UNKNOWN", "PRIVACY_HEADING_ABSENT"]
+    assert "“证件号”列的处理方式“burn”" in error.value.say("zh") and 'column "证件号" is unknown: "burn"' in error.value.say("en")
+
+
+def test_headings_are_listed_in_the_readers_language() -> None:
+    cells = pd.DataFrame({0: [ID], 1: [PHONE]})
+    headings = ["证件号", "电话"]
+    with pytest.raises(IntakeError) as error:
+        protect(cells, headings, find_personal(cells, headings), dict.fromkeys(headings, "hash"))
+    assert "证件号、电话" in error.value.say("zh") and "证件号 and 电话" in error.value.say("en")
+
+
+@pytest.mark.parametrize("secret", [ID, PHONE, CARD])
+def test_no_observation_can_show_a_personal_number(secret: str) -> None:
+    row = f"甲,{secret},2350"
+    place = Place(3, f"列{secret}", row)
+    facts = {"name": row, "found": [row, (secret,)], "by": {secret: 1}, "expected": 3}
+    question = Question.at("ENTRY_ERROR", [place], **facts)
+    everything = repr(question) + str(question.facts) + "".join(place.say(catalogue(lang)) for lang in LANGUAGES)
+    assert secret not in everything and MASK in everything and question.facts["expected"] == 3
+    for lang in LANGUAGES:
+        said = Problem("PRIVACY_WAY_UNKNOWN", {"heading": row, "way": row}, (place,), 1).say(catalogue(lang))
+        assert secret not in said and MASK in said
+
+
+def test_the_evidence_of_an_observation_without_personal_data_stays_the_same() -> None:
+    question = Question.at("OUTLIER", [Place(3, "人均", "2350")], a=3, b=["x"], c={1: 2})
+    assert question.evidence == "Q-d7b1bc6c"
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        (f"填表人：张某 联系电话：{PHONE}", []),
+        ("单位负责人：李某  统计负责人：王某  填表人：张某", []),
+        ("填 表 人 张某", []),
+        ("审核人张某", []),
+        ("填表人（签字）:", []),
+        ("Tel: 0931-8000000", []),
+        ("表3-5 各县收入 制表人：张某", ["表3-5 各县收入"]),
+        ("注：不含市辖区。联系电话 8000000", ["注：不含市辖区。"]),
+        (f"注：如有疑问请致{PHONE}", [f"注：如有疑问请致{MASK}"]),
+    ],
+)
+def test_signatures_around_a_table_are_left_out_and_counted(line: str, left: list[str]) -> None:
+    kept, signed = unsigned([line, "注：本表为快报数。"])
+    assert kept == [*left, "注：本表为快报数。"] and signed == (MASK not in "".join(left))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "注：审核后数据以年鉴为准。",
+        "填报单位：某县统计局",
+        "各村负责人数和电话用户数",
+        "制表日期：2016年",
+        "Hotel: 3",
+        "表3-5 各县收入",
+    ],
+)
+def test_other_lines_around_a_table_stay(line: str) -> None:
+    assert unsigned([line]) == ([line], 0)
 
 
 @pytest.mark.parametrize(
@@ -296,14 +361,14 @@ def test_a_column_that_nobody_found_can_be_dropped_by_choice() -> None:
     cells = pd.DataFrame({0: ["甲", "乙"], 1: ["1", "2"]})
     left, record = protect(cells, ["外号", "数"], (), {"外号": "drop"})
     assert left.shape == (2, 1) and record.removed[0].what == "chosen" and record.removed[0].count == 2
-    assert all(record.say(catalogue(lang)) for lang in LANGUAGES)
+    assert all(record.removed[0].say(catalogue(lang)) for lang in LANGUAGES)
 
 
 def test_a_file_without_personal_data_stays_as_it_is() -> None:
     cells = pd.DataFrame({0: ["甲县", None], 1: [1.5, np.nan]})
     left, record = protect(cells, ["县名", "收入"], find_personal(cells, ["县名", "收入"]))
     pd.testing.assert_frame_equal(left, cells)
-    assert record.removed == () and all(len(record.say(catalogue(lang))) == 1 for lang in LANGUAGES)
+    assert record.removed == ()
 
 
 def test_odd_columns_are_looked_at_too() -> None:
@@ -341,3 +406,43 @@ def test_a_hundred_thousand_rows_of_ten_texts_are_searched_in_a_third_of_a_secon
         spent.append(time.process_time() - start)
     assert [(column.position, column.rows) for column in found] == [(3, (777,))]
     assert min(spent) < 0.3
+
+
+def test_the_record_and_the_page_hold_no_signature(tmp_path: Path) -> None:
+    county = "区划代码,县名,年份,农村居民人均可支配收入\n510811,昭化区,2014,8000\n510811,昭化区,2015,8800\n"
+    text = f"某市各县收入 制表人：张某甲\n{county}注：本表为快报数。\n填表人：张某甲 联系电话：{PHONE}\n单位负责人：李某乙,,,\n"
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    record = summarise(receive(tmp_path / "a.csv", Mapping.parse({"level": "county"})))
+    assert (record.source.title, record.source.notes) == ("某市各县收入", ["注：本表为快报数。"])
+    for lang in LANGUAGES:
+        write_intake(record, tmp_path / "out", lang)
+    written = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "out").rglob("*.html")) + record.model_dump_json()
+    assert not any(secret in written for secret in ("张某甲", "李某乙", PHONE))
+    assert all(catalogue(lang).say("notice.SIGNATURES_LEFT_OUT", lines=3) in written for lang in LANGUAGES)
+
+
+def _resident(sequence: int = 7) -> str:
+    body = f"510811190003010{sequence:02d}"
+    weights = [pow(2, 17 - position, 11) for position in range(17)]
+    return body + "10X98765432"[sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True)) % 11]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "残疾证号{id}44",
+        "{id}01",
+        "{a}.{b}.{c}",
+        "{a}_{b}_{c}",
+        "{a}  {b}  {c}",
+        "微信号VX13900000001",
+        "qq13900000001",
+        "139.0000.0001",
+    ],
+)
+def test_numbers_written_in_unusual_ways_are_hidden_too(written: str) -> None:
+    number = _resident()
+    text = written.format(id=number, a=number[:6], b=number[6:14], c=number[14:])
+    hidden = safe(text)
+    assert "1900" not in hidden and "0000" not in hidden
+    assert find_personal(pd.DataFrame({0: [text]}), ["备注"])

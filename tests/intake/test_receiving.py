@@ -188,6 +188,173 @@ def test_net_and_disposable_income_are_never_mixed(tmp_path: Path) -> None:
         receive(write(tmp_path, head + "510811,2012,5000,5300\n510811,2013,,6000\n"), MAPPING)
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_page_of_a_file_with_headings_nobody_knows_can_be_written(lang: str, tmp_path: Path) -> None:
+    from evalkit.report.data_page import compose
+
+    text = "区划代码,年份,农村居民人均可支配收入,第几批次,纳入年份\n510811,2014,8000,1,2014\n510811,2015,8100,1,2014\n"
+    received = receive(write(tmp_path, text), MAPPING, strict=False)
+    assert [use.heading for use in received.uses if use.how == "unrecognised"] == ["第几批次", "纳入年份"]
+    assert compose(summarise(received), lang)
+
+
+def test_a_study_may_say_its_definition_of_income_in_chinese() -> None:
+    from evalkit.background import background_notices
+    from evalkit.study_data import designed, load
+
+    path = shared("notebooks", "studies", "industry.yml")
+    study = ek.Study.from_yaml(path).model_copy(update={"income_def": "口径不详"})
+    loaded = load(study, None, path.parent)
+    design, _ = designed(study, loaded.frame, loaded.events)
+    assert "INCOME_DEF_UNKNOWN" in [notice.code for notice in background_notices(study, design, loaded, None)]
+
+
+# Labels, totals and headings at every level
+
+VILLAGES = {
+    "level": "village",
+    "unit": "village",
+    "columns": {"村名": {"name": "village", "kind": "text"}, "村人均收入": {"name": "income_pc", "income_def": "disposable"}},
+}
+VILLAGE = "村名,年份,村人均收入\n"
+
+
+def villages(folder: Path, *rows: str, mapping: dict[str, object] | None = None) -> Received:
+    return receive(write(folder, VILLAGE + "\n".join(rows) + "\n"), Mapping.parse({**VILLAGES, **(mapping or {})}))
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        ("城关村（1）", "城关村（2）"),
+        ("1#", "1"),
+        ("城关村1", "城关村2"),
+        ("城关村①", "城关村1"),
+        ("城关村[1]", "城关村"),
+        ("村*", "村"),
+    ],
+)
+def test_marks_at_the_end_of_a_name_tell_one_unit_from_another(one: str, another: str, tmp_path: Path) -> None:
+    frame = villages(tmp_path, f"{one},2014,8000", f"{another},2015,8100").frame
+    assert frame["village"].nunique() == 2
+
+
+@pytest.mark.parametrize("other", ["城关村（１）", "城 关 村(1)", "城关村\u200b（1）", " 城关村（ 1 ）"])
+def test_names_that_differ_in_width_and_blanks_only_are_one_unit(other: str, tmp_path: Path) -> None:
+    received = villages(tmp_path, "城关村（1）,2014,8000", f"{other},2015,8100")
+    assert received.frame["village"].tolist() == ["城关村(1)"] * 2
+    assert "NAMES_IN_TWO_SCRIPTS" not in [question.code for question in received.questions]
+
+
+def test_a_name_in_two_scripts_is_one_unit_and_asked_about(tmp_path: Path) -> None:
+    received = villages(tmp_path, "河東村,2014,8000", "河东村,2015,8100", "灣里村,2014,8000", "灣 里村,2015,8100")
+    assert received.frame["village"].nunique() == 2
+    (asked,) = [question for question in received.questions if question.code == "NAMES_IN_TWO_SCRIPTS"]
+    assert asked.facts["names"] == "河東村 = 河东村" and [place.line for place in asked.places] == [2, 3]
+
+
+@pytest.mark.parametrize("total", ["合　计", "总计", "城关镇小计", "其中：贫困村"])
+def test_a_total_is_no_village(total: str, tmp_path: Path) -> None:
+    received = villages(tmp_path, "甲村,2014,8000", "乙村,2014,8100", f"{total},2014,8050")
+    assert received.frame["village"].tolist() == ["乙村", "甲村"]
+    assert sum(received.ledger.steps[-1].left.values(), ()) == (4,)
+
+
+@pytest.mark.parametrize("how", [{}, {"户 编 号": "hash"}])
+def test_a_total_is_no_household_even_where_its_number_is_hashed(how: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "salt.txt").write_text("a secret of this test, long enough")
+    mapping = {"level": "household", "unit": "hh_id", "personal": how, "salt_file": "salt.txt"}
+    path = write(tmp_path, "户编号,年份,农村居民人均可支配收入\nH1,2014,8000\nH2,2014,8100\n合计,2014,8050\n")
+    received = receive(path, Mapping.parse(mapping), tmp_path)
+    assert len(received.frame) == 2 and received.ledger.steps[-1].left == {"total": (4,)}
+    assert ("H1" in received.frame["hh_id"].tolist()) == (not how)
+
+
+def test_a_total_in_the_column_of_codes_is_no_county(tmp_path: Path) -> None:
+    path = write(tmp_path, "区划代码,年份,农村居民人均可支配收入\n510811,2014,8000\n合计,2014,8100\n")
+    assert receive(path, MAPPING).frame["county_code"].tolist() == ["510811"]
+
+
+def test_a_heading_is_the_same_one_however_it_is_spaced(tmp_path: Path) -> None:
+    path = write(tmp_path, "名  目,农村居民人均可支配收入2014,目标  2020\n漳县,8000,3\n合计,8100,3\n")
+    mapping = {"unit": "county_name", "columns": {"名目": "county_name"}, "ignore": ["目标2020"]}
+    received = receive(path, Mapping.parse(mapping))
+    assert received.frame[["county_name", "year"]].to_numpy().tolist() == [["漳县", 2014]]
+
+
+# Years and units
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2016", "２０１６", "2016.0", "2016年", "2016 年度", "2016-05", "2016/5", "2016.05", "201605", "2016年5月", "2016-05-01", "2016/5/1",
+        "2016.5.1", "20160501", "2016年5月1日", "2016-05-01 00:00:00",
+    ],
+)  # fmt: skip
+def test_a_year_and_a_full_date_are_read(written: str, tmp_path: Path) -> None:
+    assert receive(write(tmp_path, county(f"510811,昭化区,{written},8000")), MAPPING).frame["year"].tolist() == [2016]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2016-2020",
+        "2014/15",
+        "2014-2015",
+        "2013.5",
+        "2016.1",
+        "2016-13",
+        "约2016",
+        "2016年以前",
+        "2016人",
+        "2016年5月—6月",
+    ],
+)
+def test_what_is_no_date_is_no_year(written: str, tmp_path: Path) -> None:
+    with pytest.raises(IntakeError) as caught:
+        receive(write(tmp_path, county("510811,昭化区,2014,8000", f"510811,昭化区,{written},8000")), MAPPING)
+    assert [(problem.code, [place.line for place in problem.places]) for problem in caught.value.problems] == [
+        ("YEAR_UNREADABLE", [3])
+    ]
+
+
+@pytest.mark.parametrize("written", ["201613", "20160532", "20016", "98"])
+def test_a_number_that_is_no_year_of_ours_is_refused_as_one(written: str, tmp_path: Path) -> None:
+    with pytest.raises(IntakeError) as caught:
+        receive(write(tmp_path, county(f"510811,昭化区,{written},8000")), MAPPING)
+    assert [problem.code for problem in caught.value.problems] == ["YEAR_OUT_OF_RANGE"]
+
+
+def test_half_a_year_is_no_year_in_a_column_of_numbers_either(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"county_code": ["510811"] * 2, "year": [2014, 2014.5], "income_pc": [8000.0, 8100.0]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(IntakeError) as caught:
+        receive(tmp_path / "a.parquet", Mapping.parse({"income_def": "disposable"}))
+    assert [problem.code for problem in caught.value.problems] == ["YEAR_UNREADABLE"]
+
+
+def test_a_figure_in_a_unit_of_something_else_is_refused_or_counted(tmp_path: Path) -> None:
+    rows = ("510811,昭化区,2014,8000", "510811,昭化区,2015,12.5%", "510811,昭化区,2016,30人")
+    with pytest.raises(IntakeError) as caught:
+        receive(write(tmp_path, county(*rows)), MAPPING)
+    assert [(problem.code, problem.facts["unit"], problem.count) for problem in caught.value.problems] == [
+        ("NUMBER_IN_OTHER_UNIT", "元", 2)
+    ]
+    received = receive(write(tmp_path, county(*rows)), Mapping.parse({"unreadable": "missing"}))
+    assert received.frame["income_pc"].isna().tolist() == [False, True, True]
+    assert received.flags["flag"].tolist() == ["OTHER_UNIT"] * 2
+
+
+@pytest.mark.parametrize("word", ["disposable", "可支配收入", "可支配　收入", "Disposable income"])
+def test_the_definition_of_income_is_said_in_either_language(word: str, tmp_path: Path) -> None:
+    path = write(tmp_path, "区划代码,年份,人均收入\n510811,2012,8000\n510811,2014,8000\n")
+    whole = receive(path, Mapping.parse({"columns": {"人均收入": "income_pc"}, "income_def": word}))
+    column = receive(path, Mapping.parse({"columns": {"人均收入": {"name": "income_pc", "income_def": word}}}))
+    for received in (whole, column):
+        assert received.definition is not None and set(received.definition.definition) == {"disposable"}
+
+
 # Personal data
 
 

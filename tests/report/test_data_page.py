@@ -87,7 +87,7 @@ def example_record(**changes: Any) -> IntakeRecord:
         "balanced": False,
         "headings": [
             HeadingUse(heading="地区代码", column="county_code", how="dictionary"),
-            HeadingUse(heading="农民人均纯收入(元)|2010", column="income_pc", how="melted", unit_in_file="元", unit="元"),
+            HeadingUse(heading="农民人均纯收入(元)|2010", column="income_pc", how="mapped", unit_in_file="元", unit="元"),
             HeadingUse(heading="生产总值（亿元）", column="gdp", how="mapped", unit_in_file="亿元", unit="万元"),
             HeadingUse(heading="填表人", column=None, how="dropped"),
             HeadingUse(heading="联系电话", column=None, how="dropped"),
@@ -278,7 +278,9 @@ def test_every_sentence_of_the_page_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         example_record(ledger=[LedgerStep(code="read", rows_in=9, rows_out=9, left={}, lines={}, added=0, combined=0)]),
         *(example_record(level=level, questions=[]) for level in ("village", "household")),
         *(one_of_each(number) for number in (1, 2)),
-        example_record(headings=[HeadingUse(heading="备注", column="note", how=how) for how in ("masked", "dropped")]),
+        example_record(
+            headings=[HeadingUse(heading="备注", column="note", how=how) for how in ("masked", "dropped", "unrecognised")]
+        ),
         example_record(lines=[PovertyLine(schedule="local", year=2016, value=3100, verified="yes", below=None)]),
         *(example_record(income_definition={"definition": kind}) for kind in ("net", "disposable", "unknown", "mixed")),
     ]
@@ -534,6 +536,17 @@ def test_a_remark_about_money_stands_with_the_money_and_knows_of_treatment(lang:
     assert len(items) == 5 and "20" in items[0].text
     assert {"zh": "重庆市", "en": "Chongqing"}[lang] in items[2].text
     assert len(section(compose(example_record(notices=codes), lang), "limits")[0].items) == 3
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_remark_on_cells_says_only_what_there_is(lang: str) -> None:
+    voice = IntakeVoice(example_record(), lang)
+    said = voice.notice(Said(code="INTAKE_FLAGS", facts={"masked": 0, "dash": 3, "bounds": 0}))
+    assert "3" in said and "0" not in said
+    assert (
+        said
+        == {"zh": "收到的数据中，3处标为“无数据”。", "en": "In the data as received, 3 cells were marked as not available."}[lang]
+    )
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,15 @@ def overlap(units: Units, events: Events, date: str = "funded", window: int = 1)
     units : Panel, labels of units, or None for all units with events
     date : "listed", "funded", "built" or "moved_in"
     window : years before and after
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"unit": ["a", "a", "b"], "programme": ["industry", "health", "industry"], "event": "funded",
+    ...                       "date": ["2015", "2016", "2016"]})
+    >>> overlap(None, Events.read(frame)).shares
+              industry  health
+    industry       1.0     0.5
+    health         1.0     1.0
     """
     starts, listed_only, undated = _starts(events, units, date, window)
     codes = events.present
@@ -123,6 +132,13 @@ def bundle(events: Events, programme: str, window: int = 1, date: str = "funded"
     A bundle is named after the programmes that more than half of the treated units start within ``window`` years before or after,
     and after the fewest others, the most frequent first, that are needed to account for more than half. The limit is
     ``bundle_share`` in data/codes/thresholds.csv. Raises RolloutError when no unit starts the programme.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"unit": ["a", "a", "b"], "programme": ["industry", "health", "industry"], "event": "funded",
+    ...                       "date": ["2015", "2016", "2016"]})
+    >>> bundle(Events.read(frame), "industry") is None, bundle(Events.read(frame), "health").programmes
+    (True, ('health', 'industry'))
     """
     starts, _, _ = _starts(events, units, date, window)
     code = events.programmes.code(programme)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ Array = np.ndarray[Any, Any]
 NEEDED = ("unit", "programme", "event", "date")
 OPTIONAL = ("dose", "source")
 ENCODINGS = ("utf-8-sig", "gb18030")
+CELLS = "Every row needs as many cells as there are headings; a cell that holds the separator stands in quotation marks."
 
 
 def opened(source: pd.DataFrame | str | Path) -> tuple[pd.DataFrame, str]:
@@ -35,7 +37,7 @@ def opened(source: pd.DataFrame | str | Path) -> tuple[pd.DataFrame, str]:
     if kind in (".csv", ".tsv", ".txt"):
         frame = _read_text(path, "," if kind == ".csv" else "\t")
     elif kind in (".xlsx", ".xls"):
-        frame = pd.read_excel(path, engine="calamine", dtype=object)
+        frame = _read_workbook(path)
     else:
         raise RolloutError(f"A table of events is a csv, tsv, xls or xlsx file, not {kind!r}. Read it first and give the frame.")
     frame = frame.set_axis(np.arange(len(frame)) + 2, axis=0)
@@ -45,11 +47,40 @@ def opened(source: pd.DataFrame | str | Path) -> tuple[pd.DataFrame, str]:
 def _read_text(path: Path, separator: str) -> pd.DataFrame:
     for encoding in ENCODINGS:
         try:
-            # Empty lines are kept until lines are numbered, so that a message quotes the line an editor shows.
-            return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding=encoding, skip_blank_lines=False)
+            return _read_rows(path, separator, encoding)
         except UnicodeDecodeError:
             continue
+        except pd.errors.EmptyDataError:
+            raise RolloutError(
+                f"{path.name} is empty: it has neither headings nor a row. It needs the columns {', '.join(NEEDED)}, one row an event."
+            ) from None
+        except pd.errors.ParserWarning:
+            raise RolloutError(f"{path.name} has rows with more cells than headings. {CELLS}") from None
+        except pd.errors.ParserError as problem:
+            raise RolloutError(f"{path.name} is no regular csv: {str(problem).strip()}. {CELLS}") from None
     raise RolloutError(f"{path.name} is neither UTF-8 nor GB18030. Save it as UTF-8 and read it again.")
+
+
+def _read_rows(path: Path, separator: str, encoding: str) -> pd.DataFrame:
+    """Return the rows of a csv as text; raises ParserWarning where a row has more filled cells than there are headings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        # Empty lines are kept until lines are numbered, so that a message quotes the line an editor shows; without index_col=False
+        # a separator at the end of every row would shift the columns. Only of object columns does pandas see that the last is blank.
+        return pd.read_csv(
+            path, sep=separator, dtype=object, keep_default_na=False, encoding=encoding, skip_blank_lines=False, index_col=False
+        )
+
+
+def _read_workbook(path: Path) -> pd.DataFrame:
+    from python_calamine import CalamineError
+
+    try:
+        return pd.read_excel(path, engine="calamine", dtype=object)
+    except (CalamineError, ValueError) as problem:
+        raise RolloutError(
+            f"{path.name} cannot be read as a workbook: {problem}. Save it again as xlsx without a password, or as csv."
+        ) from None
 
 
 def roles(frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, str]:

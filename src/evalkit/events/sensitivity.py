@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,15 @@ def dates_compared(panel: Panel, events: Events, programme: str, default: str = 
         units, that have such an event with a date; without, that took part but have none; first_cohort, last_cohort;
         years_after_listed, the median over units with both dates; same_year_as_default, the share of units with both dates
         whose year is the same. What does not apply is <NA>.
+
+    Examples
+    --------
+    >>> panel = Panel(pd.DataFrame({"village": ["a", "a", "b", "b"], "year": [2015, 2016] * 2}), unit="village", period="year")
+    >>> frame = pd.DataFrame({"unit": ["a", "a", "b"], "programme": "industry", "event": ["listed", "funded", "listed"],
+    ...                       "date": ["2014", "2016", "2015"]})
+    >>> found = dates_compared(panel, Events.read(frame), "industry")
+    >>> found.loc[["listed", "funded"], ["units", "without", "years_after_listed"]].to_dict("list")
+    {'units': [2, 1], 'without': [0, 1], 'years_after_listed': [0.0, 2.0]}
     """
     if default not in STARTS:
         raise RolloutError(unknown("choice of date", default, STARTS))
@@ -121,6 +130,14 @@ def effects_by_date(
     sample : "each" or "common"
         Whether a row uses all units that have its date, or only those that have every date compared, so that rows differ by
         date alone.
+
+    Examples
+    --------
+    >>> panel = Panel(pd.DataFrame({"village": ["a", "a", "b", "b"], "year": [2015, 2016] * 2}), unit="village", period="year")
+    >>> frame = pd.DataFrame({"unit": "a", "programme": "industry", "event": ["listed", "funded"], "date": ["2015", "2016"]})
+    >>> found = effects_by_date(panel, Events.read(frame), "industry", lambda panel, rollout: (120.0, 80.0, 160.0))
+    >>> [(row.date, row.first_cohort, row.effect) for row in found.rows if row.units]
+    [('listed', 2015, 120.0), ('funded', 2016, 120.0)]
     """
     wanted = (dates,) if isinstance(dates, str) else tuple(dates)
     for kind, values, allowed in (("date", wanted or ("",), STARTS), ("sample", (sample,), SAMPLES)):
@@ -131,31 +148,32 @@ def effects_by_date(
     rows, _ = in_panel(events, panel, programme)
     part = np.zeros(len(panel.units), dtype=bool)
     part[rows["position"]] = True
-    has = {kind: np.isfinite(year_table(rows, panel)[kind].to_numpy()) for kind in asked}
+    years = year_table(rows, panel)
+    has = {kind: np.isfinite(years[kind].to_numpy()) for kind in asked}
     every = np.logical_and.reduce([has[kind] for kind in asked])
     found = []
     for kind in asked:
         keep = ~part | (every if sample == "common" else has[kind])
-        found.append(_effect(panel, events, programme, kind, part, keep, estimate))
+        first = years[kind].to_numpy()[part & keep]
+        cohorts = (int(first.min()), int(first.max())) if len(first) else (None, None)
+        row = DateEffect(kind, len(first), int((part & ~keep).sum()), *cohorts)
+        found.append(_effect(row, panel, keep, events, programme, estimate))
     return DateSensitivity(str(rows["programme"].iloc[0]), sample, tuple(found))
 
 
 def _effect(
-    panel: Panel, events: Events, programme: str, kind: str, part: Array, keep: Array, estimate: Callable[[Panel, Rollout], Effect]
+    row: DateEffect, panel: Panel, keep: Array, events: Events, programme: str, estimate: Callable[[Panel, Rollout], Effect]
 ) -> DateEffect:
-    """Return one row: the effect over the units to keep, (N,) of the panel."""
-    units, left = int((part & keep).sum()), int((part & ~keep).sum())
-    if units == 0:
-        return DateEffect(kind, 0, left, reason=f"No unit has a dated {kind!r} event.")
-    smaller = with_units(panel, keep)
-    rollout = Rollout.from_events(smaller, events, programme, date=kind)
-    years = rollout.first_treated[np.isfinite(rollout.first_treated)]
-    cohorts = int(years.min()), int(years.max())
+    """Return a row with the effect over the units to keep, (N,) of the panel, or with the reason why there is none."""
+    if row.units == 0:
+        return replace(row, reason=f"No unit has a dated {row.date!r} event.")
     try:
+        smaller = with_units(panel, keep)
+        rollout = Rollout.from_events(smaller, events, programme, date=row.date)
         effect, low, high = _numbers(estimate(smaller, rollout))
     except EvalkitError as refusal:
-        return DateEffect(kind, units, left, *cohorts, reason=str(refusal))
-    return DateEffect(kind, units, left, *cohorts, effect, low, high)
+        return replace(row, reason=str(refusal))
+    return replace(row, effect=effect, low=low, high=high)
 
 
 def _numbers(found: Effect) -> tuple[float, float | None, float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,8 @@ def first_treated(
 def in_panel(events: Events, panel: Panel, programme: str | None = None) -> tuple[pd.DataFrame, list[Notice]]:
     """Return the events of the panel's units with their ``position`` among them, and a remark on those of other units.
 
-    Labels are compared as text. Raises RolloutError for a repeated cross-section, when two units look alike as text, and
-    when no unit of the events is in the panel.
+    Labels are compared as text. Raises RolloutError for a repeated cross-section, when two units look alike as text, when a unit
+    of the events differs from one of the panel in blanks only, and when no unit of the events is in the panel.
     """
     if panel.unit is None:
         raise RolloutError(f"A repeated cross-section has no units that events could belong to. {COARSER}")
@@ -78,6 +79,7 @@ def in_panel(events: Events, panel: Panel, programme: str | None = None) -> tupl
         raise RolloutError(f"Units of the panel differ in spaces or width only: {first_five(twice)}. Give each unit one label.")
     position = names.get_indexer(pd.Index(rows["unit"]))
     units, outside = rows["unit"].unique(), rows["unit"][position < 0].unique()
+    _refuse_near(outside, names)
     if len(outside) == len(units):
         raise RolloutError(
             f"None of the {len(units):,} units with events is in the panel. The events have {first_five(units)}; the panel has "
@@ -86,6 +88,29 @@ def in_panel(events: Events, panel: Panel, programme: str | None = None) -> tupl
     facts = {"units": len(outside), "of_units": len(units), "first": list(map(str, outside[:5]))}
     notices = [Notice("EVENTS_OUTSIDE_PANEL", facts)] if len(outside) else []
     return rows.assign(position=position)[position >= 0], notices
+
+
+def _refuse_near(outside: Array, names: pd.Index) -> None:
+    """Refuse units that would be in the panel but for blanks: taken for other units, they would leave treated ones untreated."""
+    if not len(outside):
+        return
+    written = {_close(name): name for name in names}
+    near = {unit: written[_close(unit)] for unit in outside if _close(unit) in written}
+    if near:
+        shown = first_five(f"{unit!r} (in the panel: {name!r})" for unit, name in near.items())
+        raise RolloutError(
+            f"{len(near):,} unit{'s' if len(near) > 1 else ''} with events differ{'' if len(near) > 1 else 's'} from units of the panel in "
+            f"blanks only: {shown}. Write each label alike in both tables, or the unit would count as untreated."
+        )
+
+
+def _close(label: str) -> str:
+    """Return a label without blanks and invisible characters.
+
+    >>> _close("漳　县")
+    '漳县'
+    """
+    return "".join(c for c in unicodedata.normalize("NFKC", label) if not c.isspace() and unicodedata.category(c) != "Cf")
 
 
 def year_table(rows: pd.DataFrame, panel: Panel) -> pd.DataFrame:
@@ -163,7 +188,7 @@ def _ends(rows: pd.DataFrame, panel: Panel, first: Array, ended: str) -> tuple[N
     ends = rows[rows["event"] == "ended"]
     start = first[ends["position"]]
     # An end without a date may lie within the panel and counts; an end before the chosen start is of an earlier round.
-    within = np.isfinite(start) & ~((ends["year"] < start) | (ends["year"] > panel.periods[-1])).to_numpy()
+    within = (start <= panel.periods[-1]) & ~((ends["year"] < start) | (ends["year"] > panel.periods[-1])).to_numpy()
     units = np.unique(ends["position"][within])
     if len(units) == 0:
         return ()

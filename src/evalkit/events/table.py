@@ -119,7 +119,15 @@ class Events:
         return first_treated(self, panel, programme, date, missing_date, ended)
 
     def undated(self, panel: Panel, programme: str, date: str = "funded") -> Array:
-        """Return the labels of the panel's units with events of a programme but no dated event of this kind, in panel order."""
+        """Return the labels of the panel's units with events of a programme but no dated event of this kind, in panel order.
+
+        Examples
+        --------
+        >>> panel = Panel(pd.DataFrame({"village": ["a", "a", "b", "b"], "year": [2015, 2016] * 2}), unit="village", period="year")
+        >>> frame = pd.DataFrame({"unit": ["a", "b"], "programme": "industry", "event": ["funded", "listed"], "date": "2016"})
+        >>> Events.read(frame).undated(panel, "industry", "funded").tolist()
+        ['b']
+        """
         return undated(self, panel, programme, date)
 
 
@@ -140,6 +148,15 @@ def doses(events: Events, programme: str, event: str | None = None) -> pd.DataFr
     ------
     RolloutError
         When no amount is given, or when amounts stand with several kinds of event and none is chosen.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"unit": ["a", "a", "b"], "programme": "industry", "event": "funded", "date": ["2015", "2016", "2016"],
+    ...                       "dose": [5000, 3000, None]})
+    >>> print(doses(Events.read(frame), "industry").to_string(index=False))
+    unit   yuan  payments  without_dose
+       a 8000.0         2             0
+       b    NaN         1             1
     """
     rows = events.of(programme)
     if event is not None and event not in EVENTS:

@@ -13,10 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from evalkit.codes import table
+from evalkit.intake.headers import short_code
 
 Reasons = npt.NDArray[np.str_]
 PLACES = frozenset({"county", "township", "village"})
 _NUMBERING = re.compile(r"^(?:[（(]?[一二三四五六七八九十\d]{1,2}[)）、.．]|[#＃*★])+")
+_NUMBERED = r"[0-9A-Za-z_-]*[0-9][0-9A-Za-z_-]*"  # numbers of households by the million, and never a word
 _BRACKETS = re.compile(r"[（(][^（）()]*[）)]$")
 
 
@@ -69,26 +71,28 @@ def compact(text: str) -> str:
 
 
 def _distinct(name: pd.Series[Any]) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.intp]]:
-    """Return the distinct compacted names and (n,) which of them each row has."""
-    index, values = pd.factorize(name.astype("str").fillna("").str.strip())
+    """Return the distinct compacted names, numbers such as H0001 as "", and (n,) which of them each row has."""
+    text = name.astype("str").fillna("").str.strip()
+    index, values = pd.factorize(text.mask(text.str.fullmatch(_NUMBERED), ""))
     return np.array([compact(str(value)) for value in values], dtype=object), index
 
 
 def _as_codes(code: pd.Series[Any]) -> npt.NDArray[np.object_]:
     """Return codes as text of six digits, "" for anything that is no county, prefecture or province code."""
     text = code.astype("Int64").astype("str") if pd.api.types.is_numeric_dtype(code) else code.astype("str")
-    text = text.fillna("").str.strip().str.replace(r"^(\d{6})0{6}$", r"\1", regex=True)
+    text = text.fillna("").str.strip().map(short_code)
     codes: npt.NDArray[np.object_] = text.where(text.str.fullmatch(r"[1-9]\d{5}"), "").to_numpy(dtype=object)
     return codes
 
 
 @cache
 def _words(level: str) -> tuple[tuple[str, str, str], ...]:
-    """Return the words that count at a level: word, match and reason, exact ones first."""
+    """Return the words that count at a level, without spaces: word, match and reason, exact ones first."""
     words = table("layout_aggregates")
     fits = (words["level"] == "any") | ((words["level"] == "place") & (level in PLACES))
     chosen = words[fits].sort_values("match", key=lambda match: match != "exact", kind="stable")
-    return tuple(chosen[["word", "match", "reason"]].itertuples(index=False, name=None))
+    rows = chosen[["word", "match", "reason"]].itertuples(index=False, name=None)
+    return tuple((compact(word), match, reason) for word, match, reason in rows)
 
 
 _MATCHES: dict[str, Callable[[str, str], bool]] = {
@@ -101,8 +105,7 @@ _MATCHES: dict[str, Callable[[str, str], bool]] = {
 def _by_word(name: str, level: str) -> str:
     bare = _NUMBERING.sub("", _BRACKETS.sub("", name)).rstrip(":：")
     for word, match, reason in _words(level):
-        plain = compact(word)
-        if _MATCHES[match](bare, plain) or _MATCHES[match](name, plain):
+        if _MATCHES[match](bare, word) or _MATCHES[match](name, word):
             return reason
     return ""
 

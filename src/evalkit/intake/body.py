@@ -244,5 +244,5 @@ def _on_a_printed_page(odd: OddRow, above: Sequence[Row]) -> bool:
 
 def _ragged(ragged: Sequence[OddRow], width: int, name: str) -> IntakeError:
     found = ", ".join(str(n) for n in sorted({len(odd.cells) for odd in ragged})[:5])
-    places = [Place(line=odd.line, value=odd.text.strip()[:40]) for odd in ragged]
+    places = [Place(line=odd.line) for odd in ragged]  # without the row's text: it may hold names and numbers of persons
     return IntakeError(Problem.at("RAGGED_ROW", places, name=name, expected=width, found=found))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit.codes import table
+from evalkit.codes import value
 from evalkit.intake.mapping import Mapping
 from evalkit.intake.plausibility import Plausibility, Roles, poverty_lines, question_plausibility
 from evalkit.notices import Notice
@@ -43,7 +43,7 @@ def looked_at(frame: pd.DataFrame, mapping: Mapping) -> np.ndarray[Any, np.dtype
 
     They are chosen by a hash of their names, so that the same file gives the same questions whatever the order of its rows.
     """
-    limit = float(table("thresholds").set_index("name")["value"]["rows_looked_at"])
+    limit = float(value("thresholds", "rows_looked_at"))
     if len(frame) <= limit:
         return np.ones(len(frame), dtype=bool)
     places = [column for column in PLACES if column in frame and frame[column].nunique() >= FEW_PLACES]

@@ -20,6 +20,44 @@ INCOME_DEF = "income_def"
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a mapping says of headings, under the plain form in which headings are compared: width, spaces and unit do not matter.
+
+    >>> said = Said.of(FileMapping.parse({"columns": {"名目": "county_name"}, "ignore": ["备注"]}))
+    >>> said.rule("名　目").name, said.rule("备注"), said.names("备 注")
+    ('county_name', None, True)
+    """
+
+    rules: Mapping[str, ColumnRule]
+    ignored: frozenset[str]
+
+    @classmethod
+    def of(cls, mapping: FileMapping) -> Said:
+        """Return what a mapping says."""
+        rules = {heading_key(heading): rule for heading, rule in mapping.columns.items()}
+        return cls(rules, frozenset(heading_key(heading) for heading in mapping.ignore))
+
+    def rule(self, heading: str) -> ColumnRule | None:
+        """Return what the mapping says a heading means, None when it does not say."""
+        return next((self.rules[key] for key in _keys(heading) if key in self.rules), None)
+
+    def ignores(self, heading: str) -> bool:
+        """Return whether the mapping leaves a heading out."""
+        return self.rule(heading) is None and not self.ignored.isdisjoint(_keys(heading))
+
+    def names(self, heading: str) -> bool:
+        """Return whether the mapping says anything of a heading."""
+        return self.rule(heading) is not None or self.ignores(heading)
+
+    def column(self, heading: str, label: str | None, dictionary: ColumnDictionary) -> str | None:
+        """Return the column that a heading means, whether it is used or not; None when nobody knows."""
+        if (rule := self.rule(heading)) is not None:
+            return rule.name
+        found = _looked_up(heading, label, dictionary)
+        return found.canonical if isinstance(found, Match) else None
+
+
+@dataclass(frozen=True)
 class Use:
     """What becomes of the heading at one position.
 
@@ -50,14 +88,13 @@ def recognise(
     A heading is looked up in the mapping first, then in the dictionary, then the dictionary is asked for its label (dta, sav).
     With ``strict`` an unknown heading is a problem; without, it is unrecognised and left out.
     """
-    said = {_key(heading): rule for heading, rule in mapping.columns.items()}
-    ignored = {_key(heading) for heading in mapping.ignore}
+    said = Said.of(mapping)
     problems = _absent([*mapping.columns, *mapping.ignore], headings)
     uses, unknown = [], []
     for position, heading in enumerate(headings):
-        rule = next((said[key] for key in _keys(heading) if key in said), None)
+        rule = said.rule(heading)
         table_unit = units[position] if position < len(units) else None
-        if rule is None and ignored.intersection(_keys(heading)):
+        if said.ignores(heading):
             uses.append(Use(position, heading, None, "ignored"))
         elif rule is not None:
             uses.append(_mapped(position, heading, rule, table_unit, dictionary))
@@ -116,17 +153,22 @@ def _unit_in(kept: str | None, *said: str | None) -> str | None:
 
 
 def _keys(heading: str) -> list[str]:
-    return [_key(heading), _key(split_unit(heading)[0])]
+    return [heading_key(heading), heading_key(split_unit(heading)[0])]
 
 
-def _key(heading: str) -> str:
+def heading_key(heading: str) -> str:
+    """Return the form in which headings are compared.
+
+    >>> heading_key("名　目"), heading_key("GDP*")
+    ('名目', 'gdp')
+    """
     return normalise(heading).casefold()
 
 
 def _absent(named: Collection[str], headings: Sequence[str]) -> list[Problem]:
     """Return the problem of headings that the mapping names and the file lacks."""
     present = {key for heading in headings for key in _keys(heading)}
-    if not (absent := [name for name in named if _key(name) not in present]):
+    if not (absent := [name for name in named if heading_key(name) not in present]):
         return []
     near = list(dict.fromkeys(close for name in absent for close in nearest(name, list(headings))))
     return [Problem("MAPPED_HEADING_ABSENT", {"headings": ", ".join(absent), "nearest": ", ".join(near) or "—"}, count=len(absent))]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from evalkit.codes import read_table, table
+from evalkit.codes import lines_of, read_table, table
 from evalkit.intake.observations import IntakeError, Place, Problem
 
 Positions = npt.NDArray[np.int64]
@@ -61,10 +61,11 @@ class CountyHistory:
             successor was not in force in the year of the change; all problems are told at once.
         """
         try:
-            return cls.from_frame(read_table(Path(path)))
+            frame = read_table(Path(path))
         except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, FileNotFoundError) as reason:
             problem = Problem("HISTORY_NOT_READABLE", {"file": Path(path).name})
             raise IntakeError(problem) from reason
+        return cls.from_frame(frame, lines_of(Path(path), len(frame)))
 
     @classmethod
     def sample(cls) -> Self:
@@ -77,14 +78,21 @@ class CountyHistory:
         return cls.from_frame(table("county_history_sample"))
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame) -> Self:
-        """Judge a history that is already read (all columns text) and return it; raises IntakeError as ``read`` does."""
+    def from_frame(cls, frame: pd.DataFrame, lines: Sequence[int] | None = None) -> Self:
+        """Judge a history that is already read (all columns text) and return it; raises IntakeError as ``read`` does.
+
+        lines (n,) are those of the rows in the file, counted from 2 without them.
+        """
         missing = [name for name in REQUIRED if name not in frame.columns]
         if missing:
             problem = Problem("HISTORY_COLUMN_MISSING", {"columns": ", ".join(missing), "allowed": ", ".join(REQUIRED)})
             raise IntakeError(problem)
+        if frame.empty:
+            raise IntakeError(Problem("HISTORY_EMPTY"))
         text = frame[list(REQUIRED)].fillna("").astype(str).apply(lambda column: column.str.strip())
-        text = text.assign(line=np.arange(len(text)) + 2).sort_values(["code", "start"], kind="stable", ignore_index=True)
+        text = text.assign(line=np.arange(len(text)) + 2 if lines is None else lines).sort_values(
+            ["code", "start"], kind="stable", ignore_index=True
+        )
         if problems := [*_malformed(text)]:
             raise IntakeError(problems)
         records = text.assign(start=text["start"].astype(int), end=text["end"].replace("", str(FOREVER)).astype(int))

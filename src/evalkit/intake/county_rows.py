@@ -12,6 +12,7 @@ import pandas as pd
 
 from evalkit.errors import nearest
 from evalkit.intake.county_history import CountyHistory, Positions, Words
+from evalkit.intake.headers import short_code
 from evalkit.intake.observations import IntakeError, Place, Problem
 
 
@@ -44,7 +45,7 @@ def rows_of(frame: pd.DataFrame, code: str, period: str, name: str | None, lines
     """Return the rows with codes of six digits and whole years; raises IntakeError for what is neither."""
     line = np.arange(len(frame), dtype=np.int64) + 2 if lines is None else np.asarray(lines, dtype=np.int64)
     text = frame[code].map(lambda value: value.strip() if isinstance(value, str) else f"{value}!").astype(str)
-    text = text.str.replace(r"^(\d{6})000000$", r"\1", regex=True)
+    text = text.map(short_code)
     year = pd.to_numeric(frame[period], errors="coerce")
     bad_code, bad_year = (~text.str.fullmatch(r"[0-9]{6}")).to_numpy(), ~year.between(1900, 2100) | (year % 1 != 0)
     codes = text.to_numpy(dtype=object)

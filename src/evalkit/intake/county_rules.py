@@ -29,7 +29,7 @@ def combined(
     if bare := [str(column) for column in values if column not in rules]:
         facts = {"columns": ", ".join(bare), "allowed": ", ".join(RULES)}
         raise IntakeError(Problem.at("COLUMN_WITHOUT_RULE", rows.places(touched), **facts))
-    part = frame.loc[touched, kept]
+    part = frame.loc[touched]  # with what is dropped: a weight may be among it
     groups = part.groupby(order, sort=False, dropna=False)
     size = groups.size()
     result = pd.DataFrame(index=size.index)

@@ -26,6 +26,10 @@ NO_NAME = ("42P01", "42703", "3F000")
 SQLITE_MAGIC = b"SQLite format 3\0"
 
 
+# Reading changes nothing, whatever the query says; of other kinds of database only a plain select is run, and never committed.
+READ_ONLY = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET TRANSACTION READ ONLY"}
+
+
 def read_query(database: Database) -> Table:
     """Return what a query returns as a table; every row of it is data.
 
@@ -101,6 +105,10 @@ def _asked(engine: Engine, query: str) -> pd.DataFrame:
         raise IntakeError(Problem("DATABASE_ADDRESS")) from None
     with connection:
         try:
+            if guard := READ_ONLY.get(engine.url.get_backend_name()):
+                connection.exec_driver_sql(guard)
+            elif not query.lstrip().lower().startswith("select"):
+                raise IntakeError(Problem("QUERY_WITHOUT_TABLE", {"database": _name(engine)}))
             # Not by pandas, whose own error quotes the query and hides whether the server or the query was at fault.
             rows = connection.execute(sqlalchemy.text(query))
             if rows.returns_rows:

@@ -23,6 +23,8 @@ START = 1 << 19  # bytes in which these records are looked for
 BLOCK = 1 << 22  # bytes pyarrow reads at a time; also the longest row
 MOST_ODD = 100_000  # lines with another number of cells that are collected
 
+csv.field_size_limit(BLOCK)  # what is a row to pyarrow may be one cell here
+
 
 @dataclass(frozen=True)
 class Head:
@@ -84,42 +86,47 @@ def find_head(start: str, whole: bool, name: str) -> Head:
     >>> find_head("县名;收入\n漳县;2350,5\n", True, "a.csv").rows
     [['县名', '收入'], ['漳县', '2350,5']]
     """
-    tried = {delimiter: _split(start, delimiter, whole, name) for delimiter in DELIMITERS}
-    agreement = {delimiter: _agreement(head.rows) for delimiter, head in tried.items()}
+    tried = {delimiter: _split(start, delimiter, whole) for delimiter in DELIMITERS}
+    agreement = {delimiter: _agreement(head.rows, _lines_of_last(head) - 1) for delimiter, head in tried.items()}
     best = max(DELIMITERS, key=lambda delimiter: agreement[delimiter])
     if agreement[best] == (0.0, 0) and _agreement([line.split("，") for line in start.splitlines()[:SNIFFED]])[0] > 0.8:
         raise IntakeError(Problem("FULL_WIDTH_COMMA", {"name": name}))
     return tried[best]
 
 
-def _split(start: str, delimiter: str, whole: bool, name: str) -> Head:
+def _split(start: str, delimiter: str, whole: bool) -> Head:
     rows, first, last = [], [], []
     reader = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
     before = 0
-    try:
-        for row in reader:
-            rows.append(row)
-            first.append(before + 1)
-            before = reader.line_num
-            last.append(before)
-            if len(rows) > SNIFFED:
-                break
-    except csv.Error:
-        raise _unclosed(name, before + 1) from None
+    for row in reader:
+        rows.append(row)
+        first.append(before + 1)
+        before = reader.line_num
+        last.append(before)
+        if len(rows) > SNIFFED:
+            break
     cut = len(rows) > SNIFFED or not whole
     if cut and len(rows) > 1:
         del rows[-1], first[-1], last[-1]
     return Head(delimiter, rows, first, last, not cut)
 
 
-def _agreement(rows: Sequence[Row]) -> tuple[float, int]:
-    """Return the share of lines that have the most frequent number of cells, and that number; (0, 0) without two cells."""
+def _lines_of_last(head: Head) -> int:
+    return head.last[-1] - head.first[-1] + 1 if head.rows else 1
+
+
+def _agreement(rows: Sequence[Row], swallowed: int = 0) -> tuple[float, int]:
+    """Return the share of lines that have the most frequent number of cells, and that number; (0, 0) without two cells.
+
+    ``swallowed`` counts the lines that the last row takes in beside its own: all that follow a quotation mark that is none
+    under another delimiter.
+    """
     counts = Counter(len(row) for row in rows if any(row))
     several = {width: count for width, count in counts.items() if width > 1}
     if not several:
         return 0.0, 0
     width = max(several, key=lambda width: (several[width], width))
-    return round(several[width] / sum(counts.values()), 3), width
+    return round(several[width] / (sum(counts.values()) + swallowed), 3), width
 
 
 def _width(head: Head, layout: Layout, named: int, name: str) -> int:
@@ -144,7 +151,7 @@ def _body(text: Text, head: Head, layout: Layout, width: int, named: int) -> tup
     above = layout.first_data_line - 1
     skipped = head.last[above - 1]
     invalid: list[tuple[int, str]] = []
-    columns = _columns(text, head.delimiter, skipped, width, invalid)
+    columns = _columns(text, head, skipped, width, invalid)
     good = len(columns[0])
     odd_records = np.array([number - skipped - 1 for number, _ in invalid], dtype=np.int64)
     records = np.delete(np.arange(good + len(invalid), dtype=np.int64), odd_records)
@@ -168,7 +175,7 @@ def _odd(line: int, raw: str, delimiter: str, width: int, named: int) -> OddRow:
     return OddRow(line, padded, raw)
 
 
-def _columns(text: Text, delimiter: str, skipped: int, width: int, invalid: list[tuple[int, str]]) -> list[Any]:
+def _columns(text: Text, head: Head, skipped: int, width: int, invalid: list[tuple[int, str]]) -> list[Any]:
     """Return k columns of text; rows with another number of cells go to ``invalid`` with the number of their record."""
     import pyarrow as pa
     from pyarrow import csv as arrow
@@ -189,7 +196,7 @@ def _columns(text: Text, delimiter: str, skipped: int, width: int, invalid: list
                     use_threads=False, block_size=BLOCK, skip_rows=skipped, column_names=names, encoding=encoding
                 ),
                 parse_options=arrow.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=collect
+                    delimiter=head.delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=collect
                 ),
                 convert_options=arrow.ConvertOptions(
                     column_types={name: pa.large_string() for name in names},
@@ -199,16 +206,20 @@ def _columns(text: Text, delimiter: str, skipped: int, width: int, invalid: list
                 ),
             )
         except pa.ArrowInvalid as failed:
-            raise _cannot_split(failed, invalid, width, skipped, text) from failed
+            raise _cannot_split(failed, invalid, width, skipped, head, text) from failed
     return list(table.columns)
 
 
-def _cannot_split(failed: Exception, invalid: Sequence[tuple[int, str]], width: int, skipped: int, text: Text) -> IntakeError:
+def _cannot_split(
+    failed: Exception, invalid: Sequence[tuple[int, str]], width: int, skipped: int, head: Head, text: Text
+) -> IntakeError:
     if len(invalid) >= MOST_ODD:
-        places = [Place(line=number, value=raw.strip()[:40]) for number, raw in invalid]
+        places = [Place(line=number) for number, _ in invalid]
         return IntakeError(Problem.at("RAGGED_ROW", places, name=text.path.name, expected=width, found="?"))
     if text.quotes:
-        return _unclosed(text.path.name, skipped + 1)
+        # A head of fewer records than were looked for ends before the one that never ends.
+        short = not head.whole and len(head.rows) < SNIFFED
+        return _unclosed(text.path.name, (head.last[-1] if short else skipped) + 1)
     return IntakeError(Problem("DAMAGED_FILE", {"name": text.path.name, "format": f"csv: {failed}"}))
 
 

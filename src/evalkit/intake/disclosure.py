@@ -52,6 +52,16 @@ class Inspection:
     searched: int
     skipped: tuple[str, ...]
 
+    @property
+    def skipped_kinds(self) -> dict[str, int]:
+        """How many files of each kind could not be read, by the last part of their names.
+
+        >>> Inspection((), 3, ("a.png", "figures/b.PNG", "c")).skipped_kinds
+        {'other': 1, 'png': 2}
+        """
+        kinds = Counter(PurePosixPath(name.lower()).suffix.removeprefix(".") or "other" for name in self.skipped)
+        return dict(sorted(kinds.items()))
+
 
 @dataclass(frozen=True)
 class LeakProblem(Problem):
@@ -96,12 +106,12 @@ def inspect(folder: Path | str) -> Inspection:
     return Inspection(tuple(leaks), len(files) - len(skipped), tuple(skipped))
 
 
-def refuse_leaks(folder: Path | str) -> None:
-    """Raise IntakeError when the files of a folder hold what looks personal, naming files and kinds."""
-    leaks = scan(folder)
-    if not leaks:
-        return
-    raise IntakeError(LeakProblem("PERSONAL_DATA_IN_OUTPUT", count=len({leak.file for leak in leaks}), leaks=leaks))
+def refuse_leaks(folder: Path | str) -> Inspection:
+    """Search a folder and return which files could not be read; raises IntakeError when one holds what looks personal."""
+    inspection = inspect(folder)
+    if leaks := inspection.leaks:
+        raise IntakeError(LeakProblem("PERSONAL_DATA_IN_OUTPUT", count=len({leak.file for leak in leaks}), leaks=leaks))
+    return inspection
 
 
 def _in_file(name: str, content: bytes) -> Counter[str] | None:

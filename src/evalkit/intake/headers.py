@@ -13,6 +13,7 @@ CJK = r"㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff々〇"
 _INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f]")
 # Before NFKC, which would turn ① into a 1 that belongs to the heading.
 _CIRCLED = re.compile("[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793\u3251-\u325f\u32b1-\u32bf]+")
+_MARKS_KEPT = re.compile("([\u2460-\u249b\u24b6-\u24ff\u2776-\u2793\u3200-\u32ff²³¹⁰-₟]+)")
 _RAISED = re.compile(r"(?<![mM\d])[¹²³⁰⁴-⁹]+$")
 _BESIDE_CJK = re.compile(rf"(?<=[{CJK}()|、:/%])\s+|\s+(?=[{CJK}()|、:/%])")
 _BRACKETED_WORD = re.compile(rf"(?<=[{CJK}])\(([^()\d{CJK}]{{1,20}})\)")
@@ -40,6 +41,39 @@ def normalise(text: str) -> str:
             break
         text = cleaned
     return text
+
+
+@lru_cache(maxsize=65_536)
+def label(text: str) -> str:
+    """Return the label of a row as it is compared: one form for every width, spacing and script, and every mark kept.
+
+    In a heading a (1) at the end is a footnote; in the name of a village it tells one village from another.
+
+    >>> label("漳　县"), label("城关村（１）"), label("1#"), label("城关村①"), label("漳縣")
+    ('漳县', '城关村(1)', '1#', '城关村①', '漳县')
+    """
+    return simplified(respaced(text))
+
+
+def respaced(text: str) -> str:
+    """Return a text in half-width forms without invisible characters and blanks beside Chinese characters.
+
+    >>> respaced("農村　收入（元）"), respaced("H 1")
+    ('農村收入(元)', 'H 1')
+    """
+    # NFKC makes the 1 of a name of ① and ¹, and two villages one.
+    parts = _MARKS_KEPT.split(_INVISIBLE.sub("", text))
+    plain = "".join(part if _MARKS_KEPT.fullmatch(part) else unicodedata.normalize("NFKC", part) for part in parts)
+    return _BESIDE_CJK.sub("", " ".join(plain.split()))
+
+
+def short_code(text: str) -> str:
+    """Return a statistical code of twelve digits that ends in six zeros as the county code it stands for, another text as it is.
+
+    >>> short_code("622428000000"), short_code("622428100201")
+    ('622428', '622428100201')
+    """
+    return text[:6] if len(text) == 12 and text.isdecimal() and text.endswith("000000") else text
 
 
 def _cleaned(text: str) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.codes import table
+from evalkit.intake.dated_tables import problem_at, require, years_of
 from evalkit.intake.observations import IntakeError, Problem, Question
-from evalkit.intake.prices import problem_at, require, years_of
 from evalkit.notices import Notice
 from evalkit.panel import Array
 
@@ -222,10 +222,19 @@ def _words() -> Mapping[str, str]:
     return meaning
 
 
+def definition_meant(word: str) -> str | None:
+    """Return the definition that a word means, None when it is no word for one.
+
+    >>> definition_meant("可支配收入"), definition_meant("net"), definition_meant("income_def")
+    ('disposable', 'net', None)
+    """
+    return _words().get(plain(word))
+
+
 def _declared(word: str) -> str:
-    if plain(word) not in _words():
+    if (meant := definition_meant(word)) is None:
         raise IntakeError(Problem("INCOME_DEFINITION_DECLARED", {"declared": word, "allowed": ALLOWED}))
-    return _words()[plain(word)]
+    return meant
 
 
 def _from_column(frame: pd.DataFrame, column: str, lines: Array | None) -> tuple[Array, list[Question]]:

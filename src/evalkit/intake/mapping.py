@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 
 from evalkit.errors import nearest
+from evalkit.intake.income_definition import definition_meant
 from evalkit.intake.observations import IntakeError, Place, Problem
 from evalkit.intake.personal_patterns import safe
 
@@ -39,8 +40,14 @@ class ColumnRule(_Frozen):
 
     name: str
     unit: str | None = Field(default=None, description="unit of the values in the file, where the file does not say it")
-    income_def: Literal["net", "disposable", "unknown"] | None = None
+    income_def: Literal["net", "disposable", "unknown"] | None = Field(default=None, description="or 纯收入, 可支配收入, 口径不详")
     kind: Literal["text", "number", "year", "code"] | None = Field(default=None, description="for columns of one's own")
+
+    @field_validator("income_def", mode="before")
+    @classmethod
+    def _meant(cls, value: Any) -> Any:
+        """Take a word for the definition it means; what means none is refused with the words that are allowed."""
+        return definition_meant(value) or value if isinstance(value, str) else value
 
 
 class Counties(_Frozen):

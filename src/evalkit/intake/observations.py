@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from evalkit.errors import EvalkitError
+from evalkit.intake.personal_patterns import masked, safe
 from evalkit.words import Catalogue, catalogue
 
 SHOWN = 5  # places that a message lists
@@ -23,8 +24,8 @@ class Place:
     value: str | None = None
 
     def say(self, words: Catalogue) -> str:
-        """Return the place in words: line 12, column "人均纯收入", value "abc"."""
-        given = {"line": self.line, "column": self.column, "value": self.value}
+        """Return the place in words: line 12, column "人均纯收入", value "abc"; what looks personal is masked."""
+        given = {"line": self.line, "column": self.column and safe(self.column), "value": self.value and safe(self.value)}
         return words.say("place.separator").join(words.say(f"place.{k}", **{k: v}) for k, v in given.items() if v is not None)
 
 
@@ -32,7 +33,11 @@ class Place:
 class Observation:
     """Something intake saw, as a code and facts; its sentence stands in both catalogues under ``kind.code``.
 
-    ``places`` holds the first five places, ``count`` how many there are in all.
+    ``places`` holds the first five places, ``count`` how many there are in all. What looks personal in the facts and the places is
+    masked when the observation is made, so that neither a message nor a record can show it.
+
+    >>> Observation("X", {"row": "手机13800000000"}).facts["row"]
+    '手机＊＊＊'
     """
 
     kind: ClassVar[str] = "observation"
@@ -40,6 +45,11 @@ class Observation:
     facts: Mapping[str, object] = field(default_factory=dict)
     places: tuple[Place, ...] = ()
     count: int = 0
+
+    def __post_init__(self) -> None:
+        places = (Place(at.line, at.column and safe(at.column), at.value and safe(at.value)) for at in self.places)
+        object.__setattr__(self, "facts", {name: masked(fact) for name, fact in self.facts.items()})
+        object.__setattr__(self, "places", tuple(places))
 
     @classmethod
     def at(cls, code: str, places: Iterable[Place], **facts: object) -> Self:
@@ -56,7 +66,10 @@ class Observation:
 
     def say(self, words: Catalogue) -> str:
         """Return the observation as a sentence, followed by its places."""
-        sentence = words.say(f"{self.kind}.{self.code}", **{**self.facts, "count": f"{self.count:,}"})
+        facts = {
+            name: words.listing(map(str, fact)) if isinstance(fact, (list, tuple)) else fact for name, fact in self.facts.items()
+        }
+        sentence = words.say(f"{self.kind}.{self.code}", **{**facts, "count": f"{self.count:,}"})
         if not self.places:
             return sentence
         listed = words.say("place.between").join(place.say(words) for place in self.places)

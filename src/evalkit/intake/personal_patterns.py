@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.codes import table
+from evalkit.codes import value as value_of
 
 MASK = "＊＊＊"
 
@@ -29,7 +30,14 @@ def _first(digit: str) -> str:
     """
     words = "|".join(
         f"(?<={word}{digit})"
-        for word in (r"[A-Za-z一-鿿]{2}\.", "[Tt][Ee][Ll]", "[Pp][Hh][Oo][Nn][Ee]", "[Mm][Oo][Bb][Ii][Ll][Ee]")
+        for word in (
+            r"[A-Za-z一-鿿]{2}\.",
+            "[Tt][Ee][Ll]",
+            "[Pp][Hh][Oo][Nn][Ee]",
+            "[Mm][Oo][Bb][Ii][Ll][Ee]",
+            "[VvWw][Xx]",
+            "[Qq][Qq]",
+        )
     )
     return f"{digit}(?<![0-9]{digit})(?:(?<![A-Za-z.¥￥$]{digit})|{words})"
 
@@ -38,7 +46,12 @@ def _first(digit: str) -> str:
 _END = r"(?![0-9A-Za-z]|\.[0-9]| ?(?:元|万|亿|公斤|千克|吨|亩|平方|%|％))"
 _ALONE = r"(?![ -][0-9])"  # one of a row of numbers is no group of digits
 _DATE = r"(?:0[1-9]|1[0-2])[ -]?(?:0[1-9]|[12][0-9]|3[01])"
-_ID = re.compile(rf"[1-9](?<![0-9][1-9])[0-9]{{5}}[ -]?(?:19|20)[0-9]{{2}}[ -]?{_DATE}[ -]?[0-9]{{3}}[0-9Xx](?![0-9])")
+_GAP = r"[ ._\-]{0,3}"
+# Two digits more make it the number of a disability card or of a member of the household; its first 18 tell the person.
+_ID = re.compile(
+    rf"[1-9](?<![0-9][1-9])[0-9]{{5}}{_GAP}(?:19|20)[0-9]{{2}}{_GAP}(?:0[1-9]|1[0-2]){_GAP}(?:0[1-9]|[12][0-9]|3[01]){_GAP}"
+    r"[0-9]{3}[0-9Xx×][0-9]{0,2}(?![0-9])"
+)
 _OLD_ID = re.compile(rf"{_first('[1-9]')}[0-9]{{7}}{_DATE}[0-9]{{3}}{_END}")
 _LOST_ID = re.compile(r"[Ee]\+?17(?![0-9])"), re.compile(r"(?<![0-9A-Za-z.])[1-8]\.[0-9]{1,16}$")  # 5.30602E+17
 _CARD = re.compile(
@@ -48,7 +61,7 @@ _DIALLED = "|".join(
     rf"(?<={code}1)(?<![0-9A-Za-z.]{code}1)" for code in ("86", "0086", "0")
 )  # codes dialled before a mobile number
 _PHONE = re.compile(
-    rf"(?:{_first('1')}|1(?:{_DIALLED}))[3-9][0-9](?:[0-9]{{8}}|(?:(?<![0-9][ -][0-9]{{3}})|(?<=86[ -][0-9]{{3}}))([ -])[0-9]{{4}}\1[0-9]{{4}}{_ALONE}){_END}"
+    rf"(?:{_first('1')}|1(?:{_DIALLED}))[3-9][0-9](?:[0-9]{{8}}|(?:(?<![0-9][ -][0-9]{{3}})|(?<=86[ -][0-9]{{3}}))([ .\-])[0-9]{{4}}\1[0-9]{{4}}{_ALONE}){_END}"
 )
 _LANDLINE = re.compile(
     r"[话話机式lLeE](?:(?<=电话)|(?<=電話)|(?<=固话)|(?<=座机)|(?<=手机)|(?<=联系方式)|(?<=[Tt][Ee][Ll])|(?<=[Pp][Hh][Oo][Nn][Ee]))"
@@ -64,13 +77,13 @@ NUMBER = r"^[\s0-9０-９.,+\-eE]+$"
 @cache
 def near() -> str:
     """Return the patterns above once more, for arrow and somewhat wider: a cell that does not match holds none of them."""
-    digit, gap, before, after = "[0-9０-９]", "[ \\-－‐‑‒–—　\u00a0\u200b]?", "(?:^|[^0-9])", "(?:$|[^0-9])"
+    digit, gap, before, after = "[0-9０-９]", "[ ._．＿\\-－‐‑‒–—　\u00a0\u200b]{0,3}", "(?:^|[^0-9])", "(?:$|[^0-9])"
     group = f"{gap}{digit}{{4}}"
     prefixes = "|".join("".join(f"[{one}{chr(ord(one) + 0xFEE0)}]" for one in prefix) for prefix in policy("card_prefixes").split())
     card = f"{group}{group}{group}{gap}{digit}{{0,3}}{after}"
     parts = (
         rf"(?:{before}(?:[0０]{{0,2}}[8８][6６]{gap}|[0０])?|[8８][6６]{gap})[1１][3-9３-９]{digit}{group}{group}{after}",
-        rf"{before}[1-9１-９]{digit}{{5}}{gap}[12１２]{digit}{{3}}{gap}{digit}{{2}}{gap}{digit}{{2}}{gap}{digit}{{3}}[0-9０-９XxＸｘ]{after}",
+        rf"{before}[1-9１-９]{digit}{{5}}{gap}[12１２]{digit}{{3}}{gap}{digit}{{2}}{gap}{digit}{{2}}{gap}{digit}{{3}}[0-9０-９XxＸｘ×]",
         rf"{before}[1-9１-９]{digit}{{14}}{after}",
         rf"{before}(?:{prefixes}){digit}{{2}}{card}",
         rf"(?:卡号|账号|帐号|账户|帐户|银行|一卡通|存折|(?i:card|account)).{{0,12}}[3-9３-９]{digit}{{3}}{card}",
@@ -90,10 +103,9 @@ class Span(NamedTuple):
     digits_lost: bool = False
 
 
-@cache
 def policy(name: str) -> str:
     """Return a choice of data/codes/disclosure.csv, as text."""
-    return str(table("disclosure").set_index("name")["value"][name])
+    return value_of("disclosure", name)
 
 
 @cache
@@ -136,7 +148,7 @@ def _beside(word: re.Pattern[str], text: str, start: int) -> bool:
 
 def _ids(text: str) -> Iterator[Span]:
     matches = list(_ID.finditer(text))
-    numbers = [match.group().replace(" ", "").replace("-", "").upper() for match in matches]
+    numbers = [re.sub(r"[ ._-]", "", match.group()).upper().replace("×", "X")[:18] for match in matches]
     for match, number, checked in zip(matches, numbers, _check_digits(numbers), strict=True):
         # A spreadsheet keeps 15 digits of a number and writes zeros for the rest.
         lost = not checked and number.endswith("000")
@@ -200,3 +212,19 @@ def safe(value: str) -> str:
         for span in reversed(spans):
             value = value[: span.start] + MASK + value[span.end :]
     return value
+
+
+def masked(said: object) -> object:
+    """Return something said in which every text is masked by ``safe``, inside lists and mappings too; all else is as it was.
+
+    >>> masked({"first": ["手机13800000000", 13]})
+    {'first': ['手机＊＊＊', 13]}
+    """
+    if isinstance(said, str):
+        return safe(said)
+    if isinstance(said, Mapping):
+        return {masked(name): masked(value) for name, value in said.items()}
+    if isinstance(said, (list, tuple)):
+        kept = [masked(value) for value in said]
+        return kept if isinstance(said, list) else tuple(kept)
+    return said

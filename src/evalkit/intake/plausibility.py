@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from evalkit.codes import table
 from evalkit.errors import nearest
 from evalkit.intake.checks import CHECKS
 from evalkit.intake.checks.reconciliation import reconcile
 from evalkit.intake.checks.sheet import Array, Distribution, Level, NotApplied, PovertyLine, Roles, Sheet
 from evalkit.intake.observations import IntakeError, Problem, Question
+from evalkit.intake.poverty_lines import known_lines
 from evalkit.words import catalogue
 
 __all__ = ["CHECKS", "Distribution", "Level", "NotApplied", "Plausibility", "PovertyLine", "Roles"]
@@ -53,10 +53,10 @@ def poverty_lines(*schedules: str) -> tuple[PovertyLine, ...]:
     >>> [line.value for line in poverty_lines("registry") if line.year == 2020]
     [4000.0]
     """
-    rows = table("poverty_lines")
+    rows = known_lines()
     if strange := [name for name in schedules if name not in set(rows["schedule"])]:
         raise IntakeError(
-            Problem("SCHEDULE_UNKNOWN", {"schedule": strange[0], "allowed": ", ".join(sorted(set(rows["schedule"])))})
+            Problem("POVERTY_LINE_SCHEDULE", {"schedule": strange[0], "allowed": ", ".join(sorted(set(rows["schedule"])))})
         )
     every = zip(rows["schedule"], rows["year"], rows["value"], strict=True)
     return tuple(PovertyLine(name, int(year), float(value)) for name, year, value in every if not schedules or name in schedules)

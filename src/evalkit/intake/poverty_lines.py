@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import nearest
+from evalkit.intake.dated_tables import dated_table, problem_at, said_years, years_of
 from evalkit.intake.observations import IntakeError, Problem
-from evalkit.intake.prices import dated_table, problem_at, said_years, years_of
 from evalkit.panel import Array
 from evalkit.places import shared
 from evalkit.words import catalogue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
@@ -10,9 +10,9 @@ from typing import Literal, Self
 import numpy as np
 import pandas as pd
 
-from evalkit.codes import read_table, table
-from evalkit.errors import nearest
-from evalkit.intake.observations import SHOWN, IntakeError, Place, Problem
+from evalkit.codes import table
+from evalkit.intake.dated_tables import dated_table, problem_at, require, said_years, years_of
+from evalkit.intake.observations import IntakeError, Problem
 from evalkit.notices import Notice
 from evalkit.panel import Array
 from evalkit.places import shared
@@ -20,8 +20,6 @@ from evalkit.words import catalogue
 
 NATIONAL = "00"
 PLAUSIBLE_INDEX = (80.0, 130.0)  # previous year = 100; the provinces since 1990 lie between 96 and 129
-YEARS = (1900, 2100)
-VERIFIED = {"yes": "yes", "secondary": "secondary", "no": "no", "": "no", "是": "yes", "转引": "secondary", "否": "no"}
 Series = Literal["rural_cpi", "cpi", "supplied"]
 
 
@@ -217,21 +215,6 @@ def province_name(code: str, lang: str) -> str:
     return str(names.get(code, code))
 
 
-def said_years(years: Iterable[int], between: str = ", ", to: str = "–") -> str:
-    """Return years in one phrase, runs of years as a span.
-
-    >>> said_years([2013, 2011, 2012, 2015])
-    '2011–2013, 2015'
-    """
-    runs: list[list[int]] = []
-    for year in sorted(set(years)):
-        if runs and year == runs[-1][1] + 1:
-            runs[-1][1] = year
-        else:
-            runs.append([year, year])
-    return between.join(str(first) if first == last else f"{first}{to}{last}" for first, last in runs)
-
-
 def _by_area(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
     grouped: dict[str, list[int]] = {}
     for area, year in sorted(pairs):
@@ -261,108 +244,7 @@ def _areas_of(frame: pd.DataFrame, area: str, lines: Array | None) -> Array:
     return codes.to_numpy(dtype=object)
 
 
-def years_of(frame: pd.DataFrame, period: str, lines: Array | None = None) -> Array:
-    """Return (n,) years as whole numbers from a column of years or of dates; raises IntakeError for anything else."""
-    column = frame[require(frame, period)]
-    if pd.api.types.is_datetime64_any_dtype(column):
-        column = column.dt.year
-    years = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    if (bad := ~_is_year(years)).any():
-        raise IntakeError(problem_at("MONEY_YEAR", bad, period, frame[period], lines))
-    return years.astype(np.int64)
-
-
-def _is_year(years: Array) -> Array:
-    # NaN compares as false: what is no number is no year.
-    return np.asarray((years >= YEARS[0]) & (years <= YEARS[1]) & (years == np.round(years)))
-
-
-def require(frame: pd.DataFrame, name: str) -> str:
-    """Return the name of a column that the frame has; raises IntakeError that names the nearest ones otherwise."""
-    if name not in frame.columns:
-        allowed = [str(column) for column in frame.columns]
-        raise IntakeError(
-            Problem("MONEY_COLUMN", {"column": name, "nearest": ", ".join(nearest(name, allowed) or allowed[:5]) or "—"})
-        )
-    return name
-
-
 def _require_money(frame: pd.DataFrame, columns: Sequence[str]) -> None:
     for name in columns:
         if not pd.api.types.is_numeric_dtype(frame[require(frame, name)]) or pd.api.types.is_bool_dtype(frame[name]):
             raise IntakeError(Problem("MONEY_NOT_NUMBERS", {"column": name}))
-
-
-def problem_at(code: str, bad: Array, column: str, values: pd.Series, lines: Array | None, **facts: object) -> Problem:
-    """Return a problem with the first five places of the bad rows; without lines, with the different values only."""
-    rows = np.flatnonzero(bad)
-    shown = values.iloc[rows] if lines is not None else values.iloc[rows].drop_duplicates()
-    texts = ["" if pd.isna(value) else str(value) for value in shown.iloc[:SHOWN]]
-    where = [None] * len(texts) if lines is None else [int(line) for line in np.asarray(lines)[rows[:SHOWN]]]
-    places = tuple(Place(line, column, text) for line, text in zip(where, texts, strict=True))
-    return Problem(code, facts, places, len(rows))
-
-
-def dated_table(
-    path: Path,
-    key: str,
-    number: str,
-    plausible: tuple[float, float],
-    code: str,
-    keys: Callable[[pd.Series], pd.Series] | None = None,
-) -> pd.DataFrame:
-    """Return a judged table of (key, year) -> number with its source and whether it was verified, and ``line``.
-
-    ``code`` begins the codes of its own problems: ``code``_IMPLAUSIBLE and ``code``_TWICE; ``keys`` makes the keys regular,
-    "" where one is unreadable.
-
-    Raises
-    ------
-    IntakeError
-        With everything that is wrong with the file at once.
-    """
-    read = _read_columns(path, (key, "year", number, "source", "verified"))
-    lines = read["line"].to_numpy()
-    regular = read[key].str.strip() if keys is None else keys(read[key])
-    years = pd.to_numeric(read["year"], errors="coerce").to_numpy(dtype=float)
-    numbers = pd.to_numeric(read[number], errors="coerce").to_numpy(dtype=float)
-    verified = read["verified"].str.strip().str.lower().map(VERIFIED)
-    low, high = plausible
-    readable = np.isfinite(numbers)
-    twice = pd.DataFrame({"key": regular, "year": years}).duplicated(keep=False).to_numpy()
-    facts = {"file": path.name, "low": f"{low:g}", "high": f"{high:g}"}
-    judged = (
-        ("MONEY_TABLE_KEY", (regular == "").to_numpy(), key),
-        ("MONEY_TABLE_YEAR", ~_is_year(years), "year"),
-        ("MONEY_TABLE_NUMBER", ~readable, number),
-        (f"{code}_IMPLAUSIBLE", readable & ((numbers < low) | (numbers > high)), number),
-        (f"{code}_TWICE", twice & _is_year(years), "year"),
-        ("MONEY_TABLE_VERIFIED", verified.isna().to_numpy(), "verified"),
-    )
-    problems = [problem_at(name, bad, column, read[column], lines, **facts) for name, bad, column in judged if bad.any()]
-    if problems:
-        raise IntakeError(problems)
-    whole = years.astype(np.int64)
-    return read.assign(**{key: regular, "year": whole, number: numbers, "verified": verified})
-
-
-def _read_columns(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the columns of a file as text, and the line of each row."""
-    if not path.is_file():
-        near = nearest(path.name, sorted(p.name for p in path.parent.glob("*.csv"))) if path.parent.is_dir() else []
-        raise IntakeError(Problem("MONEY_TABLE_MISSING", {"file": path.name, "nearest": ", ".join(near) or "—"}))
-    try:
-        read = read_table(path).rename(columns=str.strip)
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as problem:
-        reason = " ".join(str(problem).split())
-        raise IntakeError(Problem("MONEY_TABLE_UNREADABLE", {"file": path.name, "reason": reason})) from None
-    if not isinstance(read.index, pd.RangeIndex):  # pandas takes the first cells for labels when rows are longer than the heading
-        raise IntakeError(Problem("MONEY_TABLE_LONG_ROWS", {"file": path.name}))
-    if absent := [name for name in columns if name not in read.columns]:
-        facts = {"file": path.name, "columns": ", ".join(absent), "needed": ",".join(columns)}
-        raise IntakeError(Problem("MONEY_TABLE_COLUMNS", facts))
-    text = path.read_text(encoding="utf-8-sig").splitlines()
-    filled = [number for number, line in enumerate(text, 1) if line.strip() and not line.startswith("#")][1:]
-    # A cell with a line break makes more lines than rows: then the record's number is the best that can be said.
-    lines = filled if len(filled) == len(read) else list(range(2, len(read) + 2))
-    return read[list(columns)].fillna("").assign(line=lines)

@@ -6,14 +6,16 @@ import hmac
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from evalkit.codes import table
 from evalkit.errors import nearest
 from evalkit.intake.observations import IntakeError, Problem
 from evalkit.intake.personal_patterns import MASK, policy, safe
@@ -47,10 +49,6 @@ class Protected:
     kept: tuple[int, ...]
     headings: tuple[str, ...]
 
-    def say(self, words: Catalogue) -> tuple[str, ...]:
-        """Return one sentence for each removal, or one that says that nothing personal was found."""
-        return tuple(removal.say(words) for removal in self.removed) or (words.say("privacy.nothing"),)
-
 
 def read_salt(source: str) -> bytes:
     """Return the salt that a file holds, or an environment variable when the source is ``env:NAME``.
@@ -82,16 +80,14 @@ def _ways(headings: Sequence[str], personal: Sequence[Personal], how: Mapping[st
     for heading, way in how.items():
         if heading not in headings:
             close = nearest(heading, list(headings))
-            problems.append(
-                Problem("PRIVACY_HEADING_ABSENT", {"heading": safe(heading), "nearest": "、".join(map(safe, close)) or "-"})
-            )
+            problems.append(Problem("PRIVACY_HEADING_ABSENT", {"heading": heading, "nearest": close or "-"}))
         if way not in WAYS:
-            problems.append(Problem("PRIVACY_WAY_UNKNOWN", {"heading": safe(heading), "way": way}))
+            problems.append(Problem("PRIVACY_WAY_UNKNOWN", {"heading": heading, "way": way}))
     ways = {column.position: how.get(headings[column.position], "drop") for column in personal}
     ways |= {position: how[heading] for position, heading in enumerate(headings) if heading in how}
     hashed = [position for position in sorted(ways) if ways[position] == "hash"]
     if hashed and not salted:
-        problems.append(Problem("SALT_NEEDED", {"headings": "、".join(safe(headings[position]) for position in hashed)}))
+        problems.append(Problem("SALT_NEEDED", {"headings": [headings[position] for position in hashed]}))
     for column in personal:
         if column.digits_lost and column.position in hashed:
             problems.append(Problem("LOST_DIGITS_HASHED", {"heading": column.heading}, count=column.count))
@@ -181,3 +177,38 @@ def _removals(
     for position in sorted(set(ways) - named):
         count = int(filled(arrow(cells.iloc[:, position])).sum())
         yield Removal(safe(headings[position]), "chosen", ways[position], "choice", count)
+
+
+@cache
+def _signature() -> re.Pattern[str]:
+    """Return the pattern of a word of a signature (data/codes/layout_words.csv) with a colon, a blank or a name behind it."""
+    words = table("layout_words")
+    words = words[words["kind"] == "signature"]
+    free, bound = (
+        # 填 表 人 and 填表人 are the same word, and Tel is no part of "hotel".
+        "|".join(
+            (r"\b" if word.isascii() else "") + r"\s*".join(map(re.escape, word))
+            for word in words.loc[words["colon"] == colon, "word"]
+        )
+        for colon in ("no", "yes")
+    )
+    sign = r"\s*(?:[（(][^（）()]{0,8}[）)]\s*)?[:：]"
+    alone = rf"(?:^|(?<=[\s，,；;。、]))(?:{free})(?:\s+\S|[+\d]|[一-鿿·]{{2,4}}(?:\s|$))"
+    return re.compile(rf"(?:{free}|{bound}){sign}|{alone}", re.IGNORECASE)
+
+
+def unsigned(lines: Iterable[str]) -> tuple[list[str], int]:
+    """Return the lines around a table, masked, without the signatures and contacts they end with, and how many lines had some.
+
+    What stands before the first signature of a line stays; a line that holds nothing else goes.
+
+    >>> unsigned(["注：本表为快报数。", "注：不含市区。 填表人：张某 联系电话：8000000", "审核人 李某"])
+    (['注：本表为快报数。', '注：不含市区。'], 2)
+    """
+    kept, signed = [], 0
+    for line in lines:
+        match = _signature().search(line)
+        signed += match is not None
+        if left := line[: match.start()].rstrip() if match else line:
+            kept.append(safe(left))
+    return kept, signed

@@ -14,13 +14,13 @@ from evalkit import codes
 from evalkit.errors import nearest
 from evalkit.intake.aggregates import aggregate_rows
 from evalkit.intake.checked import checked
-from evalkit.intake.columns import INCOME_DEF, Use, recognise
+from evalkit.intake.columns import INCOME_DEF, Said, Use, heading_key, recognise
 from evalkit.intake.counties import harmonise_counties
 from evalkit.intake.county_history import CountyHistory
 from evalkit.intake.database import read_query
-from evalkit.intake.dictionary import ColumnDictionary, Match
+from evalkit.intake.dictionary import ColumnDictionary
 from evalkit.intake.formats import read_table
-from evalkit.intake.income_definition import IncomeDefinition, judge_income_definition
+from evalkit.intake.income_definition import IncomeDefinition, definition_meant, judge_income_definition
 from evalkit.intake.ledger import Ledger, Step
 from evalkit.intake.mapping import Mapping
 from evalkit.intake.observations import IntakeError, Place, Problem, Question
@@ -36,8 +36,7 @@ from evalkit.notices import Notice
 from evalkit.panel import Panel
 
 MONEY = {"money", "money_per_head"}
-DECLARED = {"net", "disposable", "unknown"}
-CODE, NAME = "county_code", "county_name"
+CODE, NAME, TOWNSHIP = "county_code", "county_name", "township_name"
 MOSTLY = 0.5  # share of the filled cells from which a column is one of personal numbers
 
 
@@ -109,8 +108,9 @@ def receive(
         mapping = Mapping.from_yaml(mapping)
     beside = Path(folder or ".")
     dictionary = ColumnDictionary.shipped(beside / mapping.synonyms if mapping.synonyms else None)
-    table, removed, questions = _protected(_opened(file, mapping), mapping, beside)
-    table, ledger = _rows(table, dictionary, mapping)
+    table, ledger = _units_only(_opened(file, mapping), dictionary, mapping)
+    table, removed, questions = _protected(table, mapping, beside)
+    table, ledger = _rows(table, ledger, mapping)
     origin, title, notes, lines = table.origin, table.title, tuple(table.notes), table.lines
     uses = _recognised(table, dictionary, mapping, strict)
     cells = {position: table.cells[position] for position in range(len(table.headings))}
@@ -197,7 +197,7 @@ def _opened(file: str | Path | None, mapping: Mapping) -> Table:
 
 
 def _protected(table: Table, mapping: Mapping, beside: Path) -> tuple[Table, tuple[Removal, ...], list[Question]]:
-    """Return the table without personal data: this comes first, so that nothing after it can let them out."""
+    """Return the table without personal data: only totals left before, for a hash would hide them; nothing was let out."""
     personal = find_personal(table.cells, table.headings)
     salt = (
         read_salt(mapping.salt_file if mapping.salt_file.startswith("env:") else str(beside / mapping.salt_file))
@@ -208,22 +208,40 @@ def _protected(table: Table, mapping: Mapping, beside: Path) -> tuple[Table, tup
     named = {one.heading for one in personal if one.found_by == "heading"}
     few = [one for one in personal if one.count < MOSTLY * table.cells[one.position].count() and not one.digits_lost]
     stray = {one.heading: "mask" for one in few if one.heading not in named}
-    cells, record = protect(table.cells, table.headings, personal, stray | mapping.personal, salt=salt)
+    written = {heading_key(heading): heading for heading in table.headings}
+    chosen = {written.get(heading_key(heading), heading): way for heading, way in mapping.personal.items()}
+    cells, record = protect(table.cells, table.headings, personal, stray | chosen, salt=salt)
     units = tuple(table.units[position] for position in record.kept) if table.units else ()
     left = replace(table, cells=cells, headings=record.headings, units=units)
     return left, record.removed, list(question_lost_digits(personal, table.lines))
 
 
-def _rows(table: Table, dictionary: ColumnDictionary, mapping: Mapping) -> tuple[Table, Ledger]:
-    """Return the table without totals and with one row per unit and year, and the ledger so far."""
-    ledger = Ledger((table.step,))
-    place = {column: _position(table.headings, column, dictionary, mapping) for column in (CODE, NAME)}
-    found = {column: table.cells[position] for column, position in place.items() if position is not None}
-    if found and mapping.level == "county":
-        reasons = aggregate_rows(found.get(NAME), found.get(CODE), mapping.level, _higher_places(mapping))
-        table, step = _without(table, reasons)
-        ledger = ledger.then(step)
-    keep = {j for j, heading in enumerate(table.headings) if _said(heading, mapping)}
+def _units_only(table: Table, dictionary: ColumnDictionary, mapping: Mapping) -> tuple[Table, Ledger]:
+    """Return the table without totals and higher levels, and the ledger so far."""
+    ledger, said = Ledger((table.step,)), Said.of(mapping)
+    found: dict[str | None, pd.Series] = {}
+    for position, heading in enumerate(table.headings):
+        found.setdefault(said.column(heading, table.labels.get(heading), dictionary), table.cells[position])
+    county = mapping.level == "county"
+    code = found.get(CODE) if county else None
+    # In a table of counties 合计 below 乡镇 is the county itself.
+    named = [column for column in dict.fromkeys((NAME, mapping.unit, *(() if county else (TOWNSHIP,)))) if column in found]
+    names = [found[column] for column in named if not pd.api.types.is_numeric_dtype(found[column])]
+    reasons = np.full(len(table), "", dtype="<U16")
+    if code is not None and not names:
+        reasons = aggregate_rows(None, code, mapping.level)
+    for name in names:
+        reasons = np.where(reasons == "", aggregate_rows(name, code, mapping.level, _provinces() if county else ()), reasons)
+    if not (reasons != "").any() and not (county and (code is not None or NAME in found)):
+        return table, ledger
+    table, step = _without(table, reasons)
+    return table, ledger.then(step)
+
+
+def _rows(table: Table, ledger: Ledger, mapping: Mapping) -> tuple[Table, Ledger]:
+    """Return the table with one row per unit and year, and the ledger so far."""
+    said = Said.of(mapping)
+    keep = {j for j, heading in enumerate(table.headings) if said.names(heading)}
     if any(split_year(heading)[1] is not None for j, heading in enumerate(table.headings) if j not in keep):
         table, step = melt(table, keep)
         ledger = ledger.then(step)
@@ -233,21 +251,7 @@ def _rows(table: Table, dictionary: ColumnDictionary, mapping: Mapping) -> tuple
     return table, ledger
 
 
-def _position(headings: tuple[str, ...], column: str, dictionary: ColumnDictionary, mapping: Mapping) -> int | None:
-    """Return the position of the heading that means a column, None without one."""
-    for position, heading in enumerate(headings):
-        found = dictionary.find(heading)
-        meant = rule.name if (rule := mapping.columns.get(heading)) else found.canonical if isinstance(found, Match) else None
-        if meant == column:
-            return position
-    return None
-
-
-def _said(heading: str, mapping: Mapping) -> bool:
-    return heading in mapping.columns or heading in mapping.ignore
-
-
-def _higher_places(mapping: Mapping) -> frozenset[str]:
+def _provinces() -> frozenset[str]:
     """Return the names of provinces, which a county table may carry without a code."""
     return frozenset(codes.table("provinces")["zh"])
 
@@ -323,8 +327,8 @@ def _definition(frame: pd.DataFrame, mapping: Mapping, lines: Lines | None) -> I
     if "income_pc" not in frame:
         return None
     said = mapping.income_def
-    column = INCOME_DEF if said is None and INCOME_DEF in frame else said if said is not None and said not in DECLARED else None
-    declared = said if said in DECLARED else None
+    declared = said if said is not None and definition_meant(said) else None
+    column = None if declared else said or (INCOME_DEF if INCOME_DEF in frame else None)
     return judge_income_definition(frame, mapping.unit, mapping.period, column=column, declared=declared, lines=lines)
 
 

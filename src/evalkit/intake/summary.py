@@ -15,7 +15,9 @@ import evalkit
 from evalkit.intake.columns import Use
 from evalkit.intake.ledger import Step
 from evalkit.intake.observations import SHOWN, Question
+from evalkit.intake.personal_patterns import masked, safe
 from evalkit.intake.poverty_lines import below_line
+from evalkit.intake.protection import unsigned
 from evalkit.intake.receiving import Received
 from evalkit.intake.record import (
     Bin,
@@ -73,7 +75,7 @@ def summarise(received: Received) -> IntakeRecord:
         changes=_changes(received.changes),
         checks=_checks(received),
         questions=[_asked(question) for question in received.questions],
-        notices=[Said(code=notice.code, facts=dict(notice.facts)) for notice in received.notices],
+        notices=_notices(received),
     )
 
 
@@ -97,20 +99,29 @@ def _definition(received: Received, year: int | None) -> dict[str, object] | Non
 
 
 def _source(received: Received) -> SourceFile:
-    origin = received.origin
+    origin, (title, _), (notes, _) = received.origin, unsigned([received.title]), unsigned(received.notes)
     return SourceFile(
-        name=origin.name, bytes=origin.bytes, sha256=origin.sha256, format=origin.format, encoding=origin.encoding,
-        sheet=origin.sheet, title=received.title or None, notes=list(received.notes),
+        name=safe(origin.name), bytes=origin.bytes, sha256=origin.sha256, format=origin.format, encoding=origin.encoding,
+        sheet=origin.sheet and safe(origin.sheet), title="".join(title) or None, notes=notes,
     )  # fmt: skip
+
+
+def _notices(received: Received) -> list[Said]:
+    """Return the remarks, and how many lines around the table lost a signature."""
+    signed = unsigned([received.title, *received.notes])[1]
+    told = [
+        Said(code=notice.code, facts={name: masked(fact) for name, fact in notice.facts.items()}) for notice in received.notices
+    ]
+    return [*told, *([Said(code="SIGNATURES_LEFT_OUT", facts={"lines": signed})] if signed else [])]
 
 
 def _headings(received: Received) -> list[HeadingUse]:
     def one(use: Use) -> HeadingUse:
-        return HeadingUse(heading=use.heading, column=use.column, how=use.how, unit_in_file=use.unit_in, unit=use.unit)
+        return HeadingUse(heading=safe(use.heading), column=use.column, how=use.how, unit_in_file=use.unit_in, unit=use.unit)
 
     away = {"drop": "dropped", "hash": "hashed", "mask": "masked"}
     gone = [HeadingUse(heading=removal.heading, column=None, how=away[removal.way]) for removal in received.removed]
-    named = {use.heading for use in received.uses}
+    named = {safe(use.heading) for use in received.uses}
     return [*(one(use) for use in received.uses), *(use for use in gone if use.heading not in named)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from evalkit.intake.columns import INCOME, INCOME_DEF, Use
 from evalkit.intake.figures import Flag
-from evalkit.intake.headers import normalise
+from evalkit.intake.headers import label, respaced, short_code
 from evalkit.intake.income_definition import UNKNOWN
 from evalkit.intake.mapping import Mapping as FileMapping
-from evalkit.intake.numbers import Parsed, parse_column, question_magnitude, question_share_scale
+from evalkit.intake.numbers import WITH_NUMBER, Parsed, parse_column, question_magnitude, question_share_scale
 from evalkit.intake.observations import Place, Problem, Question
 from evalkit.intake.personal_patterns import safe
 
@@ -27,6 +27,7 @@ TEXTS = {"text", "category", "code"}
 PLAIN = (Flag.OK, Flag.BLANK)
 YES = {"是", "有", "1", "yes", "y", "true"}
 NO = {"否", "无", "没有", "0", "no", "n", "false"}
+SHOWN = 5  # pairs of names that a question quotes
 MOSTLY = 0.9  # a column of the user's own is one of numbers when at least this share of its cells can be read as numbers
 
 
@@ -64,6 +65,8 @@ def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lin
         pa.default_memory_pool().release_unused()  # what the column before this one held goes back to the system
         values, kind, parsed = _one(series, use, lines, mapping)
         kinds[use.column] = kind
+        if use.column == mapping.unit and kind in TEXTS:
+            questions += _in_two_scripts(series, use, lines)
         if parsed is not None:
             flags.append(_flagged(parsed, use))
             problems += _unreadable(parsed, use, kind, mapping)
@@ -89,9 +92,9 @@ def _one(series: pd.Series, use: Use, lines: Lines, mapping: FileMapping) -> tup
     if kind == "yes_no":
         series = _as_digits(series)
     if kind == "year":
-        series = _years(series)
-    # A year has no unit to convert, and 2016 is no small number of anything.
-    unit_in, unit = (None, None) if kind in ("year", "yes_no") else (use.unit_in, use.unit)
+        return _years(series, use, lines, mapping)
+    # An answer has no unit to convert.
+    unit_in, unit = (None, None) if kind == "yes_no" else (use.unit_in, use.unit)
     parsed = parse_column(series, unit_in, unit, missing_codes=mapping.missing_codes, column=use.heading, lines=lines)
     return parsed.values, kind, parsed
 
@@ -121,13 +124,27 @@ def _each(series: pd.Series, plain: Callable[[str], str]) -> pd.Series:
 
 def _name(value: str) -> str:
     # Most codes are plain already, and looking closely at each of a million is what takes the time.
-    return value if value.isascii() and value.replace("-", "").isalnum() else normalise(value)
+    return value if value.isascii() and value.replace("-", "").isalnum() else label(value)
 
 
 def _code(value: str) -> str:
     """Return a code as text: 622428.0 and 622428000000 are 622428."""
-    text = _name(value).removesuffix(".0")
-    return text[:6] if len(text) == 12 and text.isdigit() and text.endswith("000000") else text
+    return short_code(_name(value).removesuffix(".0"))
+
+
+def _in_two_scripts(series: pd.Series, use: Use, lines: Lines) -> list[Question]:
+    """Ask about names of units that differ by more than blanks and width, in traditional and simplified characters, and became one."""
+    forms: dict[str, list[str]] = {}
+    written = [text for text in series.dropna().unique() if isinstance(text, str) and not text.isascii()]
+    for text in written:
+        if (plain := respaced(text)) not in (seen := forms.setdefault(label(text), [])):
+            seen.append(plain)
+    if not (twice := {name: plain for name, plain in forms.items() if len(plain) > 1}):
+        return []
+    rows = np.flatnonzero(series.isin([text for text in written if label(text) in twice]))
+    places = [Place(int(lines[row]), use.heading, safe(str(series.iloc[row]))) for row in rows]
+    names = "; ".join(safe(" = ".join(plain)) for plain in list(twice.values())[:SHOWN])
+    return [Question.at("NAMES_IN_TWO_SCRIPTS", places, column=use.heading, names=names)]
 
 
 def _as_digits(series: pd.Series) -> pd.Series:
@@ -136,14 +153,30 @@ def _as_digits(series: pd.Series) -> pd.Series:
     return _each(series, lambda value: "1" if value.lower() in YES else "0" if value.lower() in NO else value)
 
 
-YEAR = re.compile(r"\s*((?:19|20)\d{2})\s*(?:年度?|[-/.年]\d{1,2}.*|(?:0[1-9]|1[0-2])(?:[0-3]\d)?)\s*")
+_TWO_DIGITS = r"(?:0[1-9]|1[0-2])"
+_MONTH = r"(?:0?[1-9]|1[0-2])"
+_DAY = r"(?:0[1-9]|[12]\d|3[01])"
+# 2016.1 is no month: a spreadsheet makes it of October as well as of January.
+YEAR = re.compile(
+    rf"((?:19|20)\d\d)(?:\.0+|年度?|[-/]{_MONTH}|年{_MONTH}月?|\.{_TWO_DIGITS}|{_TWO_DIGITS}{_DAY}?"
+    rf"|([-./]){_MONTH}\2(?:{_DAY}|[1-9])(?:[ T]\d{{1,2}}:\d\d.*)?|年{_MONTH}月(?:{_DAY}|[1-9])日)?"
+)
 
 
-def _years(series: pd.Series) -> pd.Series:
-    """Return years without 年 and without the rest of a date: 2016年, 2016-05-01 and 201605 are 2016."""
-    if pd.api.types.is_numeric_dtype(series):
-        return series
-    return _each(series, lambda value: found[1] if (found := YEAR.fullmatch(normalise(value))) else value)
+def _years(series: pd.Series, use: Use, lines: Lines, mapping: FileMapping) -> tuple[Any, str, Parsed]:
+    """Return the years of a column: 2016年, 2016-05-01 and 201605 are 2016; 2014/15, 2013.5 and 约2016 cannot be read."""
+    if numeric := pd.api.types.is_numeric_dtype(series):
+        written = series
+    else:
+        written = _each(series, lambda value: found[1] if (found := YEAR.fullmatch(label(value))) else value)
+    # A year has no unit to convert, and 2016 is no small number of anything.
+    parsed = parse_column(written, missing_codes=mapping.missing_codes, column=use.heading, lines=lines)
+    whole = parsed.values % 1 == 0 if numeric else written.str.fullmatch(r"\s*-?\d+(?:\.0*)?\s*").fillna(False).to_numpy(dtype=bool)
+    unclear = np.isin(parsed.flags, WITH_NUMBER) & ~whole
+    if unclear.any():
+        values, flags = np.where(unclear, np.nan, parsed.values), np.where(unclear, Flag.UNREADABLE, parsed.flags).astype(np.int8)
+        parsed = replace(parsed, values=values, flags=flags)
+    return parsed.values, "year", parsed
 
 
 def _flagged(parsed: Parsed, use: Use) -> pd.DataFrame:
@@ -170,12 +203,17 @@ def _asked(parsed: Parsed, use: Use, plausible: tuple[float | None, float | None
 
 
 def _unreadable(parsed: Parsed, use: Use, kind: str, mapping: FileMapping) -> list[Problem]:
-    places = parsed.places(Flag.UNREADABLE)
-    if not places or (mapping.unreadable == "missing" and use.column != mapping.period):
+    """Return the problems of cells that hold no number, or one in a unit that the column cannot have."""
+    if mapping.unreadable == "missing" and use.column != mapping.period:
         return []
     code = {"year": "YEAR_UNREADABLE", "yes_no": "UNREADABLE_YES_NO"}.get(kind, "UNREADABLE_NUMBER")
-    hidden = [Place(place.line, place.column, safe(place.value or "")) for place in places]
-    return [Problem.at(code, hidden, column=use.heading)]
+    found = []
+    for flag, said in ((Flag.UNREADABLE, code), (Flag.OTHER_UNIT, "NUMBER_IN_OTHER_UNIT")):
+        hidden = [Place(place.line, place.column, safe(place.value or "")) for place in parsed.places(flag)]
+        if hidden:
+            facts = {"unit": parsed.unit} if flag == Flag.OTHER_UNIT else {}
+            found.append(Problem.at(said, hidden, column=use.heading, **facts))
+    return found
 
 
 def _income(

@@ -11,6 +11,7 @@ from evalkit.codes import table
 from evalkit.intake.observations import Place, Question
 from evalkit.intake.record import IntakeRecord, Said
 from evalkit.report import numbers
+from evalkit.report.remarks import flags
 from evalkit.report.voice import Speaker
 from evalkit.words import Catalogue, WordsError
 
@@ -138,8 +139,8 @@ class IntakeVoice(Speaker):
 
     def notice(self, said: Said) -> str:
         """Return a remark as a sentence: in the study report's words where it has some."""
-        if said.code in MONEY_REMARKS:
-            key, facts = MONEY_REMARKS[said.code](self, said.facts)
+        if said.code in PREPARED:
+            key, facts = PREPARED[said.code](self, said.facts)
             return self.say(key, **facts)
         facts = {name: _told(self.catalogue, value) for name, value in said.facts.items()}
         return self.say(self.known(f"remark.{said.code}", f"notice.{said.code}"), **{"count": f"{said.count:,}", **facts})
@@ -193,10 +194,15 @@ def _index_unverified(voice: IntakeVoice, facts: dict[str, Any]) -> Remarked:
     return "remark.PRICE_INDEX_UNVERIFIED", {**facts, "years": voice.years([int(year) for year in facts["years"]])}
 
 
-MONEY_REMARKS: dict[str, Callable[[IntakeVoice, dict[str, Any]], Remarked]] = {
+def _flags(voice: IntakeVoice, facts: dict[str, Any]) -> Remarked:
+    return "remark.INTAKE_FLAGS_parts", flags(voice, facts)
+
+
+PREPARED: dict[str, Callable[[IntakeVoice, dict[str, Any]], Remarked]] = {
     "INCOME_DEF_UNKNOWN": _definition_unknown,
     "INCOME_DEF_SWITCH": _definition_switch,
     "PRICE_INDEX_NATIONAL": _index_national,
     "PRICE_INDEX_UNVERIFIED": _index_unverified,
+    "INTAKE_FLAGS": _flags,
 }
 """The codes of remarks whose facts need words or a choice before their sentence can quote them."""

@@ -10,7 +10,7 @@ from evalkit.codes import table
 from evalkit.errors import unknown
 from evalkit.findings import Remark
 from evalkit.report import numbers
-from evalkit.report.voice import Voice
+from evalkit.report.voice import Speaker, Voice
 from evalkit.words import WordsError
 
 Facts = dict[str, Any]
@@ -235,7 +235,7 @@ def _bundle(voice: Voice, facts: Facts) -> Facts:
     return {"share": _share(voice, facts["share"]), "window": facts["window"], "programmes": names}
 
 
-def _flags(voice: Voice, facts: Facts) -> Facts:
+def flags(voice: Speaker, facts: Facts) -> Facts:
     """Return the parts that count anything: hidden cells, cells marked as not available, bounds."""
     counts = {name: facts[name] for name in ("masked", "dash", "bounds") if facts[name]}
     parts = (voice.phrase(f"fragment.{name}_{'one' if n == 1 else 'many'}", count=f"{n:,}") for name, n in counts.items())
@@ -273,5 +273,5 @@ REMARKS: dict[str, tuple[Callable[[Facts], str] | None, Callable[[Voice, Facts],
     "SUPPORT_ENDED": (_many_or_few, _support_ended),
     "PLAUSIBILITY_ON_A_PART": (None, _part_of_rows),
     "BUNDLE": (_one_year_or_more, _bundle),
-    "INTAKE_FLAGS": (lambda facts: "parts", _flags),
+    "INTAKE_FLAGS": (lambda facts: "parts", flags),
 }

@@ -54,5 +54,6 @@ def target_of(sheet: Sheet) -> Outcome:
     column = sheet.roles.named()["poverty_rate"]
     rates = sheet.numbers(column)
     if max(just_below(rates, threshold(name))[1] for name in TARGETS) < threshold("target.rows_min"):
-        return NotApplied("FEW_NEAR_TARGET", facts={"needed": int(threshold("target.rows_min"))})
+        targets = " / ".join(f"{threshold(name):g}%" for name in TARGETS)
+        return NotApplied("FEW_NEAR_TARGET", facts={"needed": int(threshold("target.rows_min")), "targets": targets})
     return Ran(tuple(targets_hit(rates, sheet.lines, column)))

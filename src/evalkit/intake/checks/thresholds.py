@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from evalkit.codes import table
-
-
-@cache
-def _values() -> dict[str, float]:
-    rows = table("plausibility")
-    return {str(name): float(value) for name, value in zip(rows["name"], rows["value"], strict=True)}
+from evalkit.codes import value
 
 
 def threshold(name: str) -> float:
@@ -19,4 +11,4 @@ def threshold(name: str) -> float:
     >>> threshold("bunching.width")
     0.05
     """
-    return _values()[name]
+    return float(value("plausibility", name))

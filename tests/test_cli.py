@@ -49,7 +49,13 @@ DATA = {
     "en": ("Units: 99 (county_code); periods: 13 (2010-2022); rows: 1,287", "county_key → county_code", "No question is open."),
 }
 YEARBOOK = {
-    "zh": ("文件共119行，去掉48行", "去掉1行：合计行（第5行）", "income_pc：1处被星号等遮盖（第23行）", "请数据提供方核实", "请核实"),
+    "zh": (
+        "文件共119行，去掉48行",
+        "去掉1行：合计行（第5行）",
+        "income_pc：1处被星号等遮盖（第23行）",
+        "请数据提供方核实",
+        "请核实",
+    ),
     "en": (
         "119 in the file, 48 left",
         "1 left: row of totals (lines: 5)",

@@ -520,7 +520,7 @@ def test_a_column_may_be_called_anything_and_a_key_may_have_two_columns() -> Non
 @pytest.mark.parametrize(
     ("coarse", "message"),
     [
-        ({"village": ["a", "a"], "persons": [1, 2]}, "stands more than once in 2 rows"),
+        ({"village": ["a", "a"], "persons": [1, 2]}, "stands there more than once: 2"),
         ({"village": ["a", "b"]}, "is missing on one"),
         ({"village": ["a", "b"], "persons": ["1", "2"]}, "holds text where numbers are needed"),
         ({"village": [1, 2], "persons": [1, 2]}, "is text on one level and a number on the other"),

@@ -355,6 +355,48 @@ def test_the_definition_of_income_is_said_in_either_language(word: str, tmp_path
         assert received.definition is not None and set(received.definition.definition) == {"disposable"}
 
 
+def codes(received: Received) -> list[str]:
+    return [question.code for question in received.questions]
+
+
+def test_rows_that_differ_in_a_column_nobody_uses_are_no_repetition(tmp_path: Path) -> None:
+    head = "区划代码,年份,农村居民人均可支配收入,类别\n"
+    path = write(tmp_path, head + "510811,2014,8000,农村\n510811,2014,8000,城镇\n")
+    with pytest.raises(IntakeError) as caught:
+        receive(path, Mapping.parse({"ignore": ["类别"]}))
+    assert [problem.code for problem in caught.value.problems] == ["SAME_UNIT_TWICE"]
+
+
+def test_of_two_units_of_a_table_each_column_takes_its_own(tmp_path: Path) -> None:
+    rows = "区划代码,年份,地区生产总值,户籍人口\n510811,2014,5000000000,21.3\n510811,2015,5100000000,21.4\n"
+    received = receive(write(tmp_path, "各县情况,,,\n,,,单位：元、万人\n" + rows), MAPPING)
+    assert received.frame["gdp"].tolist() == pytest.approx([500_000, 510_000])  # in 万元
+    assert received.frame["pop_registered"].tolist() == [21.3, 21.4] and "UNIT_ASSUMED" not in codes(received)
+
+
+def test_a_unit_that_nothing_says_is_asked_about(tmp_path: Path) -> None:
+    path = write(tmp_path, "区划代码,年份,农村居民人均可支配收入,户籍人口\n510811,2014,8000,213000\n510811,2015,8100,213100\n")
+    assert "UNIT_ASSUMED" in codes(receive(path, MAPPING))
+
+
+def test_a_panel_without_income_and_a_column_without_values_are_asked_about(tmp_path: Path) -> None:
+    path = write(tmp_path, "区划代码,年份,户籍人口(万人),城乡收入,贫困发生率(%)\n510811,2014,21,8,\n510811,2015,22,9,\n")
+    received = receive(path, Mapping.parse({"ignore": ["城乡收入"]}))
+    assert {"NO_INCOME_COLUMN", "EMPTY_COLUMN"} <= set(codes(received))
+    assert "城乡收入" in str(next(q for q in received.questions if q.code == "NO_INCOME_COLUMN").facts)
+
+
+def test_a_column_without_values_that_nobody_knows_is_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path, "区划代码,年份,农村居民人均可支配收入,某某栏\n510811,2014,8000,\n510811,2015,8100,\n")
+    assert [use.how for use in receive(path, MAPPING).uses][-1] == "ignored"
+
+
+def test_an_apostrophe_that_marks_text_is_no_part_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path, county("'510811,昭化区,'2014,'8000", "'510811,昭化区,'2015,'8100"))
+    frame = receive(path, MAPPING).frame
+    assert frame["county_code"].tolist() == ["510811"] * 2 and frame["income_pc"].tolist() == [8000, 8100]
+
+
 # Personal data
 
 

@@ -38,7 +38,9 @@ def judged(picked: pd.DataFrame, places: str, programmes: Programmes) -> tuple[p
     ``places`` what the index counts ("line" or "row"). Raises RolloutError with every problem found, one a line.
     """
     if picked.empty:
-        raise RolloutError("The table of events has no rows yet. Write one event a row: unit, programme, event (listed, funded, built, moved_in, ended), date.")
+        raise RolloutError(
+            "The table of events has no rows yet. Write one event a row: unit, programme, event (listed, funded, built, moved_in, ended), date."
+        )
     understood = _words()
     kind = _each(picked["event"], lambda value: understood.get(fold(value), ""))
     exits = kind == "register_exit"

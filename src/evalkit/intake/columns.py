@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from evalkit.errors import nearest
@@ -73,6 +74,7 @@ class Use:
     unit_in: str | None = None
     unit: str | None = None
     income_def: str | None = None
+    unit_assumed: bool = False
 
 
 def recognise(
@@ -127,20 +129,25 @@ def _mapped(position: int, heading: str, rule: ColumnRule, table_unit: str | Non
         said = rule.unit or split_unit(heading)[1] or table_unit
         return Use(position, heading, rule.name, "mapped", rule.kind, said, said)
     unit_in = _unit_in(known.unit, rule.unit, split_unit(heading)[1], table_unit)
-    return Use(position, heading, rule.name, "mapped", known.kind, unit_in, known.unit, definition)
+    return _in_unit(Use(position, heading, rule.name, "mapped", known.kind, unit_in, known.unit, definition))
+
+
+def _in_unit(use: Use) -> Use:
+    """Return a use whose values are taken to be in the unit they are kept in, where nothing says another."""
+    return use if use.unit_in is not None or use.unit is None else replace(use, unit_in=use.unit, unit_assumed=True)
 
 
 def _found(position: int, heading: str, match: Match, table_unit: str | None, dictionary: ColumnDictionary) -> Use:
     known = dictionary.column(match.canonical)
     unit_in = _unit_in(known.unit, match.unit, None, table_unit)
-    return Use(position, heading, match.canonical, "dictionary", known.kind, unit_in, known.unit, match.income_def)
+    return _in_unit(Use(position, heading, match.canonical, "dictionary", known.kind, unit_in, known.unit, match.income_def))
 
 
 def _unit_in(kept: str | None, *said: str | None) -> str | None:
-    """Return the first unit said that measures the same thing as the unit values are kept in; that one if nothing is said.
+    """Return the first unit said that measures the same thing as the unit values are kept in; None if nothing is said.
 
-    A unit for the whole table (单位：万元) does not apply to its columns of people; one in the heading or the mapping always does,
-    and a wrong one there is refused when the values are converted.
+    Of the units of the whole table (单位：万元、人) the one that fits counts; one in the heading or the mapping always does, and a
+    wrong one there is refused when the values are converted.
     """
     if kept is None:
         return None
@@ -148,8 +155,12 @@ def _unit_in(kept: str | None, *said: str | None) -> str | None:
     for unit in own:
         if unit:
             return unit
-    target, source = find_unit(kept), find_unit(of_table) if of_table else None
-    return of_table if source is not None and target is not None and comparable(source, target) else kept
+    target = find_unit(kept)
+    for unit in re.split(r"[、,，;；及和\s]+", of_table) if of_table else ():
+        source = find_unit(unit) if unit else None
+        if source is not None and target is not None and comparable(source, target):
+            return unit
+    return None
 
 
 def _keys(heading: str) -> list[str]:

@@ -28,7 +28,7 @@ from evalkit.intake.origin import Origin, Table
 from evalkit.intake.plausibility import Plausibility
 from evalkit.intake.prices import Deflated, PriceIndex, deflate, nominal
 from evalkit.intake.privacy import find_personal, question_lost_digits
-from evalkit.intake.protection import Removal, protect, read_salt
+from evalkit.intake.protection import Removal, protect, read_salt, unsigned
 from evalkit.intake.schema import judge_values
 from evalkit.intake.values import Lines, Ranges, Typed, typed
 from evalkit.intake.wide import melt, split_year
@@ -116,12 +116,13 @@ def receive(
     cells = {position: table.cells[position] for position in range(len(table.headings))}
     del table  # the cells leave one by one, so that a large file is not held twice
     read = typed(cells, uses, lines, _ranges(uses, dictionary), mapping)
-    frame, lines, ledger = _judged(read, uses, lines, ledger, mapping)
+    frame, lines, ledger = _judged(read, cells, uses, lines, ledger, mapping)
+    del cells
     read = replace(read, frame=pd.DataFrame())  # what is done from here on makes new rows, and the old ones go
     seen, part = checked(frame, lines, mapping)
     frame, changes, asked, ledger = _followed(frame, lines, ledger, mapping, beside)
     frame, at = _sorted(frame, lines, mapping)
-    asked = [*asked, *_edition(title, origin, frame, mapping)]
+    asked = [*asked, *_edition(title, origin, frame, mapping), *_columns_asked(uses)]
     definition = _definition(frame, mapping, at)
     prices = _deflated(frame, read.kinds, mapping, beside, at)
     return Received(
@@ -137,7 +138,9 @@ def receive(
 
 def _recognised(table: Table, dictionary: ColumnDictionary, mapping: Mapping, strict: bool) -> tuple[Use, ...]:
     """Return what each heading means; refuses with every problem of the headings at once."""
-    uses, problems = recognise(table.headings, table.units, table.labels, dictionary, mapping, strict)
+    uses, problems = recognise(
+        table.headings, table.units, table.labels, dictionary, _without_empty(table, dictionary, mapping), strict
+    )
     if mapping.year is not None and (said := [use.heading for use in uses if use.column == mapping.period]):
         problems.append(Problem("YEAR_SAID_TWICE", {"column": said[0], "year": mapping.year}))
     have, headings = {use.column for use in uses}, ", ".join(table.headings)
@@ -150,15 +153,22 @@ def _recognised(table: Table, dictionary: ColumnDictionary, mapping: Mapping, st
     return uses
 
 
+def _without_empty(table: Table, dictionary: ColumnDictionary, mapping: Mapping) -> Mapping:
+    """Return the mapping with headings ignored that nobody knows and under which nothing stands."""
+    empty = [heading for position, heading in enumerate(table.headings) if table.cells[position].isna().all()]
+    unknown = tuple(heading for heading in empty if dictionary.find(heading) is None)
+    return mapping.model_copy(update={"ignore": (*mapping.ignore, *unknown)})
+
+
 def _ranges(uses: tuple[Use, ...], dictionary: ColumnDictionary) -> Ranges:
     return {use.column: dictionary.range(use.column) for use in uses if use.column and use.column in dictionary.columns}
 
 
 def _judged(
-    read: Typed, uses: tuple[Use, ...], lines: Lines, ledger: Ledger, mapping: Mapping
+    read: Typed, unused: dict[int, pd.Series], uses: tuple[Use, ...], lines: Lines, ledger: Ledger, mapping: Mapping
 ) -> tuple[pd.DataFrame, Lines, Ledger]:
     """Return rows that can be a panel, each once; refuses with every problem of the values at once."""
-    frame, lines, step = _one_row_each(_dated(read.frame, mapping), lines, read.questions, mapping)
+    frame, lines, step = _one_row_each(_dated(read.frame, mapping), unused, lines, read.questions, mapping)
     in_file = {use.column: use.heading for use in uses if use.column}
     kinds = read.kinds | {mapping.period: "year"} | {CODE: "county_code"}
     problems = judge_values(frame, kinds, mapping.unit, mapping.period, lines, lambda column: in_file.get(column, column))
@@ -274,13 +284,17 @@ def _dated(frame: pd.DataFrame, mapping: Mapping) -> pd.DataFrame:
 
 
 def _one_row_each(
-    frame: pd.DataFrame, lines: Lines, questions: list[Question], mapping: Mapping
+    frame: pd.DataFrame, unused: dict[int, pd.Series], lines: Lines, questions: list[Question], mapping: Mapping
 ) -> tuple[pd.DataFrame, Lines, Step | None]:
     """Return the frame without rows that repeat another in every cell, which are counted and asked about."""
     keys = [mapping.unit, mapping.period]
     twice = np.flatnonzero(frame.duplicated(keys, keep=False))
     again = np.zeros(len(frame), dtype=bool)
-    again[twice] = frame.iloc[twice].duplicated().to_numpy()
+    # A row repeats another only where all of it does, columns included that the panel does not use.
+    whole = pd.concat(
+        [frame.iloc[twice].reset_index(drop=True), *(cells.iloc[twice].reset_index(drop=True) for cells in unused.values())], axis=1
+    )
+    again[twice] = whole.duplicated().to_numpy()
     if not again.any():
         return frame, lines, None
     repeated = lines[again]
@@ -343,13 +357,23 @@ def _deflated(frame: pd.DataFrame, kinds: Words[str, str], mapping: Mapping, bes
     )
 
 
+def _columns_asked(uses: tuple[Use, ...]) -> list[Question]:
+    """Ask about units that nothing says, where they are not the plain ones, and about income where no column means it."""
+    assumed = [use for use in uses if use.unit_assumed and str(use.unit).startswith(("万", "亿"))]
+    asked = [Question("UNIT_ASSUMED", {"columns": [f"{use.heading} ({use.unit})" for use in assumed]})] if assumed else []
+    if not any(use.column and use.column.startswith("income_") for use in uses):
+        near = [use.heading for use in uses if use.column is None and ("收入" in use.heading or "income" in use.heading.lower())]
+        asked.append(Question("NO_INCOME_COLUMN", {"columns": near or ["—"]}))
+    return asked
+
+
 def _edition(title: str, origin: Origin, frame: pd.DataFrame, mapping: Mapping) -> list[Question]:
     """Ask about the year where a yearbook's own year is the last year of its data: a yearbook is usually one year later."""
     said = f"{title} {origin.name}"
     last = int(frame[mapping.period].max())
     if mapping.year_means == "edition" or "年鉴" not in said or str(last) not in said:
         return []
-    return [Question("YEAR_OF_YEARBOOK", {"title": (title or origin.name)[:60], "last": last})]
+    return [Question("YEAR_OF_YEARBOOK", {"title": " ".join(unsigned([title or origin.name])[0]), "last": last})]
 
 
 def _flag_notices(flags: pd.DataFrame) -> list[Notice]:

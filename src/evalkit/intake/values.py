@@ -51,7 +51,7 @@ class Typed:
 
 
 def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lines, ranges: Ranges, mapping: FileMapping) -> Typed:
-    """Return the columns that are used, typed; each series of cells is taken out of ``cells`` once it is read, to save memory."""
+    """Return the columns that are used, typed; each series that is read is taken out of ``cells``, to save memory."""
     columns: dict[str, Any] = {}
     kinds: dict[str, str] = {}
     flags: list[pd.DataFrame] = []
@@ -59,15 +59,17 @@ def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lin
     questions: list[Question] = []
     incomes: list[tuple[Use, Parsed]] = []
     for use in uses:
-        series = cells.pop(use.position)
         if use.column is None:
             continue
+        series = cells.pop(use.position)
         pa.default_memory_pool().release_unused()  # what the column before this one held goes back to the system
         values, kind, parsed = _one(series, use, lines, mapping)
         kinds[use.column] = kind
         if use.column == mapping.unit and kind in TEXTS:
             questions += _in_two_scripts(series, use, lines)
-        if parsed is not None:
+        if parsed is not None and (parsed.flags == Flag.BLANK).all():
+            questions.append(Question("EMPTY_COLUMN", {"column": use.heading}))
+        elif parsed is not None:
             flags.append(_flagged(parsed, use))
             problems += _unreadable(parsed, use, kind, mapping)
             questions += _asked(parsed, use, ranges.get(use.column, (None, None)))
@@ -86,6 +88,8 @@ def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lin
 
 def _one(series: pd.Series, use: Use, lines: Lines, mapping: FileMapping) -> tuple[Any, str, Parsed | None]:
     """Return one column's values, its kind, and the parsed numbers where it is one of numbers."""
+    if not pd.api.types.is_numeric_dtype(series) and series.str.startswith("'").any():
+        series = series.str.removeprefix("'")  # by which a spreadsheet marks a number as text
     kind = use.kind or _kind_of(series, use, mapping)
     if kind in TEXTS:
         return _words(series, kind), kind, None

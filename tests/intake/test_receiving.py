@@ -391,6 +391,15 @@ def test_a_column_without_values_that_nobody_knows_is_left_out(tmp_path: Path) -
     assert [use.how for use in receive(path, MAPPING).uses][-1] == "ignored"
 
 
+def test_a_village_table_has_numbers_and_names(tmp_path: Path) -> None:
+    path = write(tmp_path, "行政村代码,村名,年份,人均可支配收入\n510811100201,甲村,2014,8000\n510811100202,乙村,2014,8100\n")
+    frame = receive(path, Mapping.parse({"level": "village", "unit": "village_id"})).frame
+    assert frame[["village_id", "village_name", "income_def"]].to_numpy().tolist() == [
+        ["510811100201", "甲村", "disposable"],
+        ["510811100202", "乙村", "disposable"],
+    ]
+
+
 def test_an_apostrophe_that_marks_text_is_no_part_of_it(tmp_path: Path) -> None:
     path = write(tmp_path, county("'510811,昭化区,'2014,'8000", "'510811,昭化区,'2015,'8100"))
     frame = receive(path, MAPPING).frame

@@ -112,7 +112,17 @@ def recognise(
                 unknown.append(heading)
     if unknown and strict:
         problems.append(dictionary.unknown_headings(unknown))
+    uses = _villages(uses)
     return tuple(uses), [*problems, *_meant_twice(uses)]
+
+
+def _villages(uses: list[Use]) -> list[Use]:
+    """Return the uses with 村名 as a name where another heading gives the village's number; alone it is what names the village."""
+    same = [use for use in uses if use.column == "village_id" and use.how == "dictionary"]
+    numbers = [use for use in same if "码" in use.heading or "code" in use.heading.lower() or "id" in use.heading.lower()]
+    if len(same) < 2 or len(numbers) != 1:
+        return uses
+    return [replace(use, column="village_name", kind="text") if use in same and use not in numbers else use for use in uses]
 
 
 def _looked_up(heading: str, label: str | None, dictionary: ColumnDictionary) -> Match | Ambiguous | None:

@@ -318,7 +318,6 @@ def test_the_licence_is_told_in_the_language(lang: str, example_findings: Any) -
 
 # Keys that a name in the findings chooses: the names of clusters, corrections and estimators.
 NAMED_BY_DATA = ("cluster.", "correction.", "correction_note.", "reference.", "estimator.")
-# Remarks that only the data-quality page says, in words of its own.
 # Programmes in a bundle, and the effect by date: all four, one, none.
 BUNDLES = ((2, (0.0482, 0.0561, 0.06, 0.05)), (3, (None, 0.0561, None, None)), (3, (None, None, None, None)))
 

@@ -15,7 +15,7 @@ import pandas as pd
 from evalkit.codes import table
 from evalkit.intake.headers import short_code
 
-Reasons = npt.NDArray[np.str_]
+Reasons = npt.NDArray[np.object_]
 PLACES = frozenset({"county", "township", "village"})
 _NUMBERING = re.compile(r"^(?:[（(]?[一二三四五六七八九十\d]{1,2}[)）、.．]|[#＃*★])+")
 _NUMBERED = r"[0-9A-Za-z_-]*[0-9][0-9A-Za-z_-]*"  # numbers of households by the million, and never a word
@@ -44,17 +44,17 @@ def aggregate_rows(
     if name is None and code is None:
         raise ValueError("aggregate_rows needs names or codes")
     count = len(name if name is not None else code)  # type: ignore[arg-type]
-    reasons = np.full(count, "", dtype="<U16")
+    reasons = np.full(count, "", dtype=object)
     codes = None if code is None else _as_codes(code)
     if name is not None:
         names, index = _distinct(name)
-        reasons = np.array([_by_word(one, level) for one in names] or [""], dtype="<U16")[index]
+        reasons = np.array([_by_word(one, level) for one in names] or [""], dtype=object)[index]
     if codes is not None and level in {"county", "prefecture"}:
         reasons = np.where(reasons == "", _by_code(codes, level), reasons)
     if name is not None and level == "county":
         without_code = np.ones(count, dtype=bool) if codes is None else codes == ""
         known = {compact(one) for one in known_names}
-        by_name = np.array([_by_place(one, known) for one in names] or [""], dtype="<U16")[index]
+        by_name = np.array([_by_place(one, known) for one in names] or [""], dtype=object)[index]
         reasons = np.where((reasons == "") & without_code, by_name, reasons)
         if codes is not None:
             reasons = np.where((reasons == "") & _districts_together(names[index], codes), "subtotal", reasons)
@@ -119,7 +119,7 @@ def _by_code(codes: npt.NDArray[np.object_], level: str) -> Reasons:
         return "prefecture" if code.endswith("00") and level == "county" and code not in of_their_own else ""
 
     index, values = pd.factorize(codes)
-    return np.array([reason(str(value)) for value in values], dtype="<U16")[index]
+    return np.array([reason(str(value)) for value in values], dtype=object)[index]
 
 
 def _by_place(name: str, known: Collection[str]) -> str:

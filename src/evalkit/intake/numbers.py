@@ -39,6 +39,8 @@ _CLEAN = r"^[+-]?\d{1,15}(\.\d{1,15})?$"
 _WITH_END = r"^\s*(?P<number>[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,15})?)(?P<end>(?:[^0-9.,'].*)?)$"
 _GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d{1,15})?$"
 
+AT_ONCE = 250_000  # cells read in one go
+
 
 @dataclass(frozen=True, eq=False)
 class Parsed:
@@ -139,9 +141,13 @@ def _numbers(values: pd.Series[Any], unit: str | None, codes: tuple[float | str,
         words: list[str] = []
     else:
         cells = _as_text(values)
-        numbers, flags = _clean_numbers(cells)
-        _fill_with_ends(cells, numbers, flags, unit)
-        _fill_rest(cells, numbers, flags, unit)
+        numbers, flags = np.empty(len(cells)), np.empty(len(cells), dtype=np.int8)
+        for start in range(0, len(cells), AT_ONCE):  # what reading takes on the way is small beside a column of millions
+            part = cells.slice(start, AT_ONCE)
+            read, told = _clean_numbers(part)
+            _fill_with_ends(part, read, told, unit)
+            _fill_rest(part, read, told, unit)
+            numbers[start : start + AT_ONCE], flags[start : start + AT_ONCE] = read, told
         words = [code for code in codes if isinstance(code, str)]
         if words:
             coded = pc.is_in(pc.utf8_trim_whitespace(cells), value_set=pa.array(words, cells.type))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from evalkit import codes
 from evalkit.errors import nearest
@@ -222,6 +223,7 @@ def _protected(table: Table, mapping: Mapping, beside: Path) -> tuple[Table, tup
     chosen = {written.get(heading_key(heading), heading): way for heading, way in mapping.personal.items()}
     cells, record = protect(table.cells, table.headings, personal, stray | chosen, salt=salt)
     units = tuple(table.units[position] for position in record.kept) if table.units else ()
+    pa.default_memory_pool().release_unused()
     left = replace(table, cells=cells, headings=record.headings, units=units)
     return left, record.removed, list(question_lost_digits(personal, table.lines))
 
@@ -237,7 +239,7 @@ def _units_only(table: Table, dictionary: ColumnDictionary, mapping: Mapping) ->
     # In a table of counties 合计 below 乡镇 is the county itself.
     named = [column for column in dict.fromkeys((NAME, mapping.unit, *(() if county else (TOWNSHIP,)))) if column in found]
     names = [found[column] for column in named if not pd.api.types.is_numeric_dtype(found[column])]
-    reasons = np.full(len(table), "", dtype="<U16")
+    reasons = np.full(len(table), "", dtype=object)
     if code is not None and not names:
         reasons = aggregate_rows(None, code, mapping.level)
     for name in names:
@@ -288,7 +290,9 @@ def _one_row_each(
 ) -> tuple[pd.DataFrame, Lines, Step | None]:
     """Return the frame without rows that repeat another in every cell, which are counted and asked about."""
     keys = [mapping.unit, mapping.period]
-    twice = np.flatnonzero(frame.duplicated(keys, keep=False))
+    pa.default_memory_pool().release_unused()
+    coded = pd.DataFrame({key: pd.factorize(frame[key])[0] for key in keys})  # by numbers: names would become Python objects
+    twice = np.flatnonzero(coded.duplicated(keep=False))
     again = np.zeros(len(frame), dtype=bool)
     # A row repeats another only where all of it does, columns included that the panel does not use.
     whole = pd.concat(

@@ -83,15 +83,17 @@ def receive(path: Path) -> int:
     return len(receive(path, mapping).panel().frame)
 
 
+GIGABYTE = 1074  # 2**30 bytes, in MB of 10**6
+
 TASKS = {
     "read-gb18030-100k": Task("100,000 rows x 10 columns of GB18030 csv", make_csv("gb18030"), read, seconds=1.5),
     "read-utf8-100k": Task("100,000 rows x 10 columns of UTF-8 csv", make_csv("utf-8"), read, seconds=1.5),
     "panel-gb18030-100k": Task("100,000 rows x 10 columns from GB18030 csv to Panel", make_csv("gb18030"), receive, seconds=3.0),
     "panel-gb18030-200mb": Task(
-        "a GB18030 csv of 200 MB to Panel", make_csv("gb18030", at_least=200_000_000), receive, memory_mb=1000
+        "a GB18030 csv of 200 MB to Panel", make_csv("gb18030", at_least=200_000_000), receive, memory_mb=GIGABYTE
     ),
-    "read-gb18030-200mb": Task("a GB18030 csv of 200 MB", make_csv("gb18030", at_least=200_000_000), read, memory_mb=1000),
-    "read-utf8-200mb": Task("a UTF-8 csv of 200 MB", make_csv("utf-8", at_least=200_000_000), read, memory_mb=1000),
+    "read-gb18030-200mb": Task("a GB18030 csv of 200 MB", make_csv("gb18030", at_least=200_000_000), read, memory_mb=GIGABYTE),
+    "read-utf8-200mb": Task("a UTF-8 csv of 200 MB", make_csv("utf-8", at_least=200_000_000), read, memory_mb=GIGABYTE),
 }
 
 

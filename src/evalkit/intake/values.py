@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ class Typed:
     questions: list[Question] = field(default_factory=list)
 
 
-def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lines, ranges: Ranges, mapping: FileMapping) -> Typed:
+def typed(cells: MutableMapping[int, pd.Series], uses: Sequence[Use], lines: Lines, ranges: Ranges, mapping: FileMapping) -> Typed:
     """Return the columns that are used, typed; each series that is read is taken out of ``cells``, to save memory."""
     columns: dict[str, Any] = {}
     kinds: dict[str, str] = {}
@@ -58,7 +58,8 @@ def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lin
     problems: list[Problem] = []
     questions: list[Question] = []
     incomes: list[tuple[Use, Parsed]] = []
-    for use in uses:
+    # Numbers first: each frees more text than it takes, so that the columns of text are read where there is room.
+    for use in sorted(uses, key=lambda use: use.kind in TEXTS):
         if use.column is None:
             continue
         series = cells.pop(use.position)
@@ -80,7 +81,8 @@ def typed(cells: MutableMapping[int, pd.Series], uses: Iterable[Use], lines: Lin
     if incomes:
         columns |= _income(incomes, lines, INCOME_DEF in columns, problems, questions)
         kinds[INCOME_DEF] = "category"
-    frame = pd.DataFrame(columns, copy=False)
+    order = dict.fromkeys(name for use in uses if use.column for name in (use.column, INCOME_DEF) if name in columns)
+    frame = pd.DataFrame({name: columns[name] for name in order}, copy=False)
     listed = [part for part in flags if len(part)]
     empty = pd.DataFrame({"line": [], "column": [], "flag": [], "text": []})
     return Typed(frame, pd.concat(listed, ignore_index=True) if listed else empty, kinds, problems, questions)

@@ -118,5 +118,5 @@ def test_what_cannot_be_averaged_is_refused(choices: dict[str, Any], message: st
 
 
 def test_a_regression_cannot_be_averaged() -> None:
-    with pytest.raises(ek.EstimateError, match="needs group_time, cohort_share parameters; this estimate has overall"):
+    with pytest.raises(ek.EstimateError, match="needs group_time parameters; this estimate has overall"):
         ek.aggregate(ek.TwoWay()(ek.example_design()))

@@ -17,7 +17,7 @@ SRC = Path(evalkit.__file__).parent
 MODULES = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in sorted(SRC.rglob("*.py"))}
 
 CORE = {"errors", "notices", "panel", "rollout", "estimate", "design"}
-NUMBERS = CORE | {"comparison", "kernels", "estimators", "inference", "aggregation", "income_effect", "single_unit"}
+NUMBERS = CORE | {"comparison", "shares", "diagnostics", "subset", "donors", "income_components", "combinations", "side_by_side", "kernels", "estimators", "inference", "aggregation", "income_effect", "single_unit"}
 STUDIES = NUMBERS | {
     "words",
     "places",
@@ -48,10 +48,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rollout": {"errors", "notices", "panel"},
     "design": {"errors", "notices", "panel", "rollout", "estimate"},
     "comparison": {"errors", "notices", "design"},
-    "estimators": CORE | {"kernels", "comparison"},
+    "shares": CORE,
+    "subset": CORE,
+    "estimators": CORE | {"kernels", "comparison", "shares", "words"},
     "inference": {"errors", "notices", "estimate", "design"},
-    "aggregation": CORE,
-    "income_effect": CORE | {"aggregation"},
+    "aggregation": CORE | {"shares"},
+    "income_effect": CORE | {"aggregation", "shares"},
+    "side_by_side": CORE | {"aggregation", "estimators", "inference"},
+    "income_components": CORE | {"aggregation", "shares", "inference"},
+    "combinations": CORE,
+    "donors": CORE | {"comparison", "kernels", "estimators", "inference", "subset", "aggregation"},
+    "diagnostics": CORE | {"comparison", "kernels", "shares", "aggregation", "inference", "subset", "estimators"},
     "single_unit": CORE | {"comparison"},
     "examples": CORE,
     "simulate": {"errors"},
@@ -201,4 +208,6 @@ def test_every_public_name_can_be_loaded_and_an_unknown_one_is_an_error() -> Non
     assert set(evalkit.__all__) <= set(dir(evalkit))
     with pytest.raises(AttributeError, match="no attribute 'panell'"):
         evalkit.panell  # noqa: B018
-    assert len(evalkit.__all__) <= 33
+    estimators = {estimator.__name__ for estimator in evalkit.ESTIMATORS.values()}
+    assert estimators == set(evalkit._ESTIMATORS)
+    assert len(set(evalkit.__all__) - estimators) <= 33

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,3 +106,46 @@ def test_a_never_code_within_the_panel_would_hide_a_real_start_and_is_refused() 
     panel = ek.Panel(frame, unit="unit", period="year")
     with pytest.raises(ek.RolloutError, match="never=2015 lies within the panel's periods"):
         ek.Rollout.from_first_treated(panel, "start", never=(0, 2015))
+
+
+def test_support_that_stops_can_be_read_as_having_started_and_is_counted() -> None:
+    data = panel([1, 1], status=[1, 0, 0, 0, 1, 0])
+    rollout = ek.Rollout.from_status(data, "status", reversals="started")
+    assert list(rollout.first_treated) == [2014, 2015] and rollout.intensity is None
+    assert [n.facts["units"] for n in rollout.notices if n.code == "TREATMENT_STOPS"] == [2]
+
+
+def test_a_status_that_is_kept_starts_with_its_first_change_and_is_seen_in_every_row() -> None:
+    data = panel([1, 1], status=[1, 0, 0, 0, 0, 1])
+    rollout = ek.Rollout.from_status(data, "status", reversals="keep")
+    assert list(rollout.first_treated) == [2015, 2016]
+    assert list(ek.Design(data, rollout, "start").intensity) == [1, 0, 0, 0, 0, 1]
+
+
+def test_a_dose_starts_where_it_changes() -> None:
+    data = panel([1, 1], dose=[0.0, 2.5, 2.5, 0, 0, 0])
+    rollout = ek.Rollout.from_dose(data, "dose")
+    assert list(rollout.first_treated) == [2015, np.inf]
+    assert ek.Design(data, rollout, "start").lasting
+
+
+def test_estimators_of_lasting_treatments_refuse_one_that_switches_and_name_who_can() -> None:
+    data = panel([1, 1, 1], status=[0, 1, 0, 0, 0, 1, 0, 0, 0])
+    design = ek.Design(data, ek.Rollout.from_status(data, "status", reversals="keep"), "start")
+    assert not design.lasting
+    with pytest.raises(
+        ek.DesignError, match=r"stops, or is there from the beginning, in 1 units.*Estimators that could: .*switching"
+    ):
+        ek.GroupTime()(design)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: ek.Rollout.from_status(p, "status", reversals="kep"), "Did you mean 'keep'"),
+        (lambda p: ek.Rollout.from_dose(p, "gap"), "finite number in every row, but does not in 1: "),
+    ],
+)
+def test_a_roll_out_of_intensities_that_cannot_be_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(ek.RolloutError, match=message):
+        make(panel([1], status=[0, 1, 0], gap=[0, np.nan, 1]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,9 +78,26 @@ class Averaged:
         return ek.aggregate(self.cells(design), self.by)
 
 
+def from_start(panel: ek.Panel) -> ek.Rollout:
+    """Return the roll-out of the column ``start``, 0 for never."""
+    return ek.Rollout.from_first_treated(panel, "start", never=0)
+
+
+def treated_rows(frame: pd.DataFrame) -> np.ndarray:
+    """Return (n,) one for rows of units after their start, zero for others."""
+    return ((frame["start"] > 0) & (frame["year"] >= frame["start"])).to_numpy(float)
+
+
 @dataclass(frozen=True, eq=False)
 class World:
-    """An estimator, the data it is shown and the choices of its design."""
+    """An estimator, the data it is shown and the choices of its design.
+
+    Attributes
+    ----------
+    rollout : makes the roll-out from the panel
+    gift : (n,) by how much of a gift each row's outcome is raised when the treated get one
+    cannot : identities of the contract that do not hold here, with the reason; what the estimator's class declares is added
+    """
 
     name: str
     estimator: Estimator
@@ -86,14 +105,16 @@ class World:
     choices: dict[str, Any] = field(default_factory=dict)
     unit: str | None = "village"
     weight: str | None = None
+    rollout: Callable[[ek.Panel], ek.Rollout] = from_start
+    gift: Callable[[pd.DataFrame], np.ndarray] = treated_rows
+    cannot: Mapping[str, str] = field(default_factory=dict)
 
     def estimate(self, frame: pd.DataFrame | None = None, **changes: Any) -> ek.Estimate:
         """Return the estimate, on other data or with other choices if asked."""
         frame = self.frame if frame is None else frame
         clusters = ["county", "province", *(c for c in ("original",) if c in frame)]
         panel = ek.Panel(frame, self.unit, "year", clusters, self.weight)
-        rollout = ek.Rollout.from_first_treated(panel, "start", never=0)
-        return self.estimator(ek.Design(panel, rollout, "y", **(self.choices | changes)))
+        return self.estimator(ek.Design(panel, self.rollout(panel), "y", **(self.choices | changes)))
 
     @property
     def specification(self) -> Any:
@@ -115,12 +136,27 @@ class World:
 
 
 def worlds() -> list[World]:
-    """Return every configuration that is held to the contract."""
+    """Return every configuration that is held to the contract: those below and those of the files in contract_worlds."""
+    made = _worlds()
+    for path in sorted((Path(__file__).parent / "contract_worlds").glob("*.py")):
+        specification = spec_from_file_location(f"contract_worlds_{path.stem}", path)
+        assert specification and specification.loader
+        module = module_from_spec(specification)
+        specification.loader.exec_module(module)
+        made += module.worlds()
+    return made
+
+
+MIX = "the comparison pools cohorts, of which other households are seen in other years: their mix changes between two years"
+
+
+def _worlds() -> list[World]:
     plain, gaps, seen_once = villages(), with_gaps(villages()), households()
     one_start, all_treated = villages(starts=(0, 2015), units=200), villages(starts=(2014, 2015, 2017))
     never = {"comparison": "never_treated"}
     varying, covariates = {"base": "varying"}, {"covariates": ["share"]}
     both = {"covariates": ["share", "rain"]}
+    own_levels = {"constants": "where rows count as different households, a unit's own level does not cancel"}
     dr, ipw, reg = (ek.GroupTime(method) for method in ("dr", "ipw", "reg"))
     two_way, path = ek.TwoWay(), ek.EventStudy()
     group_time = [
@@ -137,11 +173,13 @@ def worlds() -> list[World]:
         World("group_time_pairwise", dr, gaps, {"unbalanced": "pairwise"}),
         World("group_time_pairwise_dr", dr, gaps, covariates | {"unbalanced": "pairwise"}),
         World("group_time_drop_units", dr, gaps, covariates | {"unbalanced": "drop_units"}),
-        World("group_time_rows_as_households", dr, gaps, {"unbalanced": "repeated_cross_section"}),
-        World("group_time_rows_as_households_dr", dr, gaps, covariates | never | {"unbalanced": "repeated_cross_section"}),
+        World("group_time_rows_as_households", dr, gaps, {"unbalanced": "repeated_cross_section"}, cannot=own_levels),
+        World(
+            "group_time_rows_as_households_dr", dr, gaps, covariates | never | {"unbalanced": "repeated_cross_section"}, cannot=own_levels
+        ),
         World("group_time_all_treated", dr, all_treated),
         World("group_time_households", dr, seen_once, never, unit=None),
-        World("group_time_households_not_yet", dr, seen_once, unit=None),
+        World("group_time_households_not_yet", dr, seen_once, unit=None, cannot={"constants": MIX}),
         World("group_time_households_dr", dr, seen_once, covariates | never, unit=None),
         World("group_time_households_ipw", ipw, seen_once, covariates | never, unit=None),
         World("group_time_households_reg", reg, seen_once, covariates | never, unit=None, weight="sampled"),

@@ -14,11 +14,9 @@ _PUBLIC = {
     "Design": "evalkit.design",
     "Estimate": "evalkit.estimate",
     "Notice": "evalkit.notices",
-    "TwoByTwo": "evalkit.estimators",
-    "TwoWay": "evalkit.estimators",
-    "EventStudy": "evalkit.estimators",
-    "GroupTime": "evalkit.estimators",
     "ESTIMATORS": "evalkit.estimators",
+    "applicable": "evalkit.estimators.needs",
+    "compare": "evalkit.side_by_side",
     "aggregate": "evalkit.aggregation",
     "headline": "evalkit.income_effect",
     "one_unit": "evalkit.single_unit",
@@ -42,6 +40,10 @@ _PUBLIC = {
     "StudyError": "evalkit.errors",
     "IntakeError": "evalkit.intake.observations",
 }
+
+# The estimators by their classes' names: each is one line of evalkit.ESTIMATORS.
+_ESTIMATORS = ("TwoByTwo", "TwoWay", "EventStudy", "GroupTime")
+_PUBLIC |= dict.fromkeys(_ESTIMATORS, "evalkit.estimators")
 
 __all__ = ["__version__", *_PUBLIC]
 

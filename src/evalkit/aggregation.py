@@ -9,6 +9,7 @@ import pandas as pd
 
 from evalkit.errors import EstimateError, unknown
 from evalkit.estimate import Estimate, cell_frame, require_kinds
+from evalkit.shares import position_of_shares
 
 Array = np.ndarray[Any, Any]
 
@@ -18,16 +19,17 @@ BY = ("overall", "event_time", "cohort", "period")
 def aggregate(
     cells: Estimate, by: str = "overall", balance: int | None = None, first: int | None = None, last: int | None = None
 ) -> Estimate:
-    """Return averages of group-time effects, weighted by estimated cohort shares.
+    """Return averages of group-time effects, weighted by the shares that come with them.
 
     Parameters
     ----------
     cells : Estimate
-        With parameters of kind ``group_time`` and ``cohort_share``, from :class:`evalkit.GroupTime`.
+        With parameters of kind ``group_time`` and their shares: ``cohort_share`` (:class:`evalkit.GroupTime`: one share a cohort,
+        every period of it counts alike) or ``cell_share`` (other estimators: one a cell, by its treated rows).
     by : "overall", "event_time", "cohort" or "period"
         *overall* is the average over all treated unit-periods (did's "simple"), the headline. The others return one
         parameter a label, and an ``average`` last: over event times from 0 on (plain mean), over cohorts
-        (by their shares), over periods (plain mean).
+        (by their shares, those of cells averaged), over periods (plain mean).
     balance : int, optional
         By event time only: keep the cohorts seen at least this many periods after treatment, and event times up
         to it, so that the path is not bent by cohorts that come and go.
@@ -37,7 +39,7 @@ def aggregate(
     Returns
     -------
     Estimate
-        The weights are estimated, and their influence is carried along.
+        Where the weights are estimated, their influence is carried along.
 
     Notes
     -----
@@ -49,7 +51,7 @@ def aggregate(
         )
     if by not in BY:
         raise EstimateError(unknown("aggregation", by, (*BY, "unit")))
-    require_kinds(cells, ("group_time", "cohort_share"), "An aggregation")
+    require_kinds(cells, ("group_time",), "An aggregation")
     if by != "event_time" and (balance is not None or first is not None):
         raise EstimateError("balance= and first= shape a path over event time: they have a meaning with by='event_time' only.")
     averages = _Averages(cells)
@@ -68,9 +70,9 @@ def aggregate(
         return _by_event_time(averages, effect, event, cohort, period, balance, first)
     labels = np.unique((cohort if by == "cohort" else period)[after])
     groups = [after & ((cohort if by == "cohort" else period) == label) for label in labels]
-    parts = [averages.plain(group) if by == "cohort" else averages.by_share(group) for group in groups]
+    parts = [averages.by_share(group) for group in groups]
     frame = cell_frame(by, len(labels), **{by: labels}, **averages.units(*groups))
-    overall = averages.of_cohorts(parts, labels) if by == "cohort" else _mean(parts)
+    overall = averages.of_cohorts(parts, groups) if by == "cohort" else _mean(parts)
     return averages.estimate([*parts, overall], _with_average(frame, averages.units(after)))
 
 
@@ -116,16 +118,15 @@ class _Averages:
         self.cells, table = cells, cells.cells
         self.cohort = table["cohort"].to_numpy()
         self.reference = table["reference"].to_numpy()
-        share = np.flatnonzero(table["kind"] == "cohort_share")
-        self.share_of = {self.cohort[i]: i for i in share}
+        self.share = position_of_shares(table)
         self.size = table["units"].to_numpy()
         self.first_period = cells.facts.first_period if cells.facts.first_period is not None else np.inf
 
     def by_share(self, group: Array) -> Part:
-        """Share-weighted mean over cells: sum of p_g ATT / sum of p_g."""
+        """Share-weighted mean over cells: sum of p ATT / sum of p."""
         theta = self.cells.theta
         inside = np.flatnonzero(group)
-        shares = np.array([self.share_of[self.cohort[i]] for i in inside])
+        shares = self.share[inside]
         total = theta[shares].sum()
         value = float(theta[shares] @ theta[inside] / total)
         gradient = np.zeros(len(theta))
@@ -133,18 +134,15 @@ class _Averages:
         np.add.at(gradient, shares, (theta[inside] - value) / total)
         return value, gradient
 
-    def plain(self, group: Array) -> Part:
-        gradient = group / group.sum()
-        return float(gradient @ self.cells.theta), gradient
-
-    def of_cohorts(self, parts: list[Part], cohorts: Array) -> Part:
-        """Share-weighted mean of cohort means."""
+    def of_cohorts(self, parts: list[Part], groups: list[Array]) -> Part:
+        """Share-weighted mean of cohort means, a cohort's share being the mean share of its cells."""
         theta = self.cells.theta
-        shares = np.array([self.share_of[g] for g in cohorts])
-        p, values = theta[shares], np.array([value for value, _ in parts])
+        shares = [self.share[np.flatnonzero(group)] for group in groups]
+        p, values = np.array([theta[s].mean() for s in shares]), np.array([value for value, _ in parts])
         mean = float(p @ values / p.sum())
         gradient = sum((w * g for w, (_, g) in zip(p / p.sum(), parts, strict=True)), np.zeros(len(theta)))
-        gradient[shares] += (values - mean) / p.sum()
+        for value, s in zip(values, shares, strict=True):
+            np.add.at(gradient, s, (value - mean) / p.sum() / len(s))
         return mean, gradient
 
     def units(self, *groups: Array) -> dict[str, list[float]]:

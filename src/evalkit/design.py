@@ -263,6 +263,22 @@ class Design:
         return np.asarray(self.periods[self.period_index] >= self.cohort[self.unit_index])
 
     @cached_property
+    def intensity(self) -> Array:
+        """(n,) treatment in each row: the roll-out's intensity, or 0 and 1 where it only knows a start."""
+        if self.rollout.intensity is None:
+            return self.treated.astype(float)
+        intensity = self.rollout.intensity
+        return intensity if self.keep is None else intensity[self.keep]
+
+    @cached_property
+    def lasting(self) -> bool:
+        """Whether every unit is untreated at first and, once treated, never untreated again."""
+        if self.rollout.intensity is None:
+            return True
+        started = self.treated
+        return bool((self.intensity[~started] == 0).all() and (self.intensity[started] != 0).all())
+
+    @cached_property
     def unit_weight(self) -> Array:
         """(N,) each unit's weight in its first row; ones without weights."""
         if self.w is None:

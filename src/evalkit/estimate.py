@@ -69,7 +69,7 @@ class Estimate:
     theta : (k,) estimates, in the unit of the outcome
     psi : (n, k) influence, scaled so that theta_hat - theta is close to psi.sum(axis=0) / n;
         the covariance is psi'psi / n**2, and sums of psi within clusters make it cluster-robust
-    cells : frame of k rows, what each parameter is (kind, cohort, period, event_time, units, reference)
+    cells : frame of k rows, what each parameter is (kind, cohort, period, event_time, at, units, reference)
     rows : frame of n rows, the key of each psi row (unit, observation or cluster) and its clusters
     facts : what a small-sample factor needs
     notices : coded remarks for readers
@@ -211,16 +211,17 @@ def require_kinds(estimate: Estimate, kinds: Sequence[str], purpose: str) -> Non
         raise EstimateError(f"{purpose} needs {first_five(missing)} parameters; this estimate has {first_five(sorted(found))}.")
 
 
-CELL_COLUMNS = ("kind", "name", "cohort", "period", "event_time", "units", "noisy_units", "reference")
+CELL_COLUMNS = ("kind", "name", "cohort", "period", "event_time", "at", "units", "noisy_units", "reference")
 
 
 def cell_frame(kind: str, count: int, **labels: object) -> pd.DataFrame:
     """Return a cells frame of one kind; labels are scalars or (k,) values, what is not said does not apply.
 
     ``units`` is how many treated units stand behind a parameter, ``noisy_units`` how many of them are in cohorts of at least two,
-    whose own noise can be learned (the same as units unless said), ``reference`` marks zeros by construction.
+    whose own noise can be learned (the same as units unless said), ``reference`` marks zeros by construction, ``at`` is where
+    on a curve a parameter lies (a dose, a quantile, a distance).
     """
-    defaults: dict[str, object] = {"kind": kind, "name": "", "cohort": np.nan, "period": np.nan, "event_time": np.nan}
+    defaults: dict[str, object] = {"kind": kind, "name": ""} | dict.fromkeys(("cohort", "period", "event_time", "at"), np.nan)
     values = defaults | {"units": np.nan, "noisy_units": labels.get("units", np.nan), "reference": False} | labels
     kinds = {"kind": object, "name": object, "reference": bool}
     columns = {c: np.broadcast_to(np.asarray(values[c], kinds.get(c, float)), (count,)) for c in CELL_COLUMNS}

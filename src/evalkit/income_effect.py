@@ -11,6 +11,7 @@ from evalkit.aggregation import aggregate
 from evalkit.design import Design
 from evalkit.errors import EstimateError, unknown
 from evalkit.estimate import Estimate, cell_frame, require_kinds
+from evalkit.shares import position_of_shares
 
 Array = np.ndarray[Any, Any]
 
@@ -41,14 +42,14 @@ def headline(cells: Estimate, design: Design, scale: str = "log") -> Estimate:
 
     Notes
     -----
-    Cells are weighted by estimated cohort shares. Mean incomes are estimated too: they join as parameters with their own
+    Cells are weighted by their shares, which are estimated too where the estimator says so. Mean incomes are estimated too: they join as parameters with their own
     influence, and the delta method does the rest. On the log scale the money assumes that within a cell the programme
     changes all incomes by the same per cent: where it raises some and lowers others, mean(y) (1 - exp(-tau)) is not the mean
     gain. On unbalanced data mean(y) is over all rows of the cell.
     """
     if scale not in SCALES:
         raise EstimateError(unknown("scale", scale, SCALES))
-    require_kinds(cells, ("group_time", "cohort_share"), "The headline")
+    require_kinds(cells, ("group_time",), "The headline")
     overall = aggregate(cells, "overall")
     table = cells.cells
     after = ((table["kind"] == "group_time") & (table["event_time"] >= 0)).to_numpy()
@@ -59,9 +60,8 @@ def headline(cells: Estimate, design: Design, scale: str = "log") -> Estimate:
         )
     income = np.exp(design.y) if scale == "log" else design.y
     means = _treated_means(treated.cells, income, design, cells)
-    shares = cells.select(kind="cohort_share")
-    position = {cohort: i for i, cohort in enumerate(shares.cells["cohort"])}
-    owner = np.array([position[cohort] for cohort in treated.cells["cohort"]])
+    used, owner = np.unique(position_of_shares(table)[after], return_inverse=True)
+    shares = cells.select(np.isin(np.arange(len(table)), used))
     k = len(treated.theta)
 
     def money(parameters: Array) -> Array:

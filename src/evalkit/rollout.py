@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from evalkit.errors import RolloutError, first_five
+from evalkit.errors import RolloutError, first_five, unknown
 from evalkit.notices import Notice
 from evalkit.panel import Array, Panel
 
 NeverCode = float | int | None
 FAR = 50  # periods
+REVERSALS = ("refuse", "started", "keep")
 
 
 class DatedEvents(Protocol):
@@ -38,6 +39,7 @@ class Rollout:
     first_treated : (N,) floats in the order of ``panel.units``; ``inf`` means never treated
     units : (N,) labels of the units
     never_codes : how many units carried each declared never-treated code
+    intensity : (n,) treatment in each row of the panel, or None when a unit once treated stays treated alike
     """
 
     programme: str
@@ -45,6 +47,7 @@ class Rollout:
     units: Array = field(repr=False)
     never_codes: dict[str, int] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    intensity: Array | None = field(default=None, repr=False)
 
     @classmethod
     def from_first_treated(
@@ -100,27 +103,84 @@ class Rollout:
         return cls(programme or column, first, panel.units, counts, _window_notices(panel, first))
 
     @classmethod
-    def from_status(cls, panel: Panel, column: str, programme: str | None = None) -> Rollout:
+    def from_status(cls, panel: Panel, column: str, programme: str | None = None, reversals: str = "refuse") -> Rollout:
         """Read the roll-out from a 0/1 column that says whether a unit is treated in a period.
 
-        A unit's first period with 1 is its cohort. Raises RolloutError when a unit's treatment stops.
+        Parameters
+        ----------
+        reversals : "refuse", "started" or "keep"
+            What to do when treatment stops: stop the run; read the effect as that of having started (a unit's first period
+            with 1 is its cohort, the stops are counted); or keep the status of every period, for estimators of treatments
+            that switch on and off (:class:`evalkit.Switching`). Kept, a unit's cohort is the first period in which its status
+            is another than in its first period.
+
+        Raises
+        ------
+        RolloutError
+            When the column holds anything but 0 and 1, and when treatment stops and nothing was said about it.
         """
+        if reversals not in REVERSALS:
+            raise RolloutError(unknown("choice of reversals", reversals, REVERSALS))
         status = panel.numbers(column)
         if (odd := ~np.isin(status, (0.0, 1.0))).any():
             rows = np.flatnonzero(odd)
             raise RolloutError(f"{column!r} must be 0 or 1 in every row, but is not in {first_five(panel.places(rows))}.")
+        if reversals == "keep":
+            return cls._from_intensity(panel, status, programme or column)
         same_unit = np.diff(panel.unit_index) == 0
-        if (stops := same_unit & (np.diff(status) < 0)).any():
-            rows = np.flatnonzero(stops) + 1
+        stops = np.flatnonzero(same_unit & (np.diff(status) < 0)) + 1
+        if len(stops) and reversals == "refuse":
             raise RolloutError(
-                f"Treatment in {column!r} stops in {stops.sum():,} places: {first_five(panel.places(rows))}. "
-                "Leaving the register does not end support: if it goes on, code these rows 1. If it really stops, "
-                "use the first year of treatment (from_first_treated) and read the effect as that of having started."
+                f"Treatment in {column!r} stops in {len(stops):,} places: {first_five(panel.places(stops))}. "
+                "Leaving the register does not end support: if it goes on, code these rows 1. If it really stops, say "
+                "reversals='started' to read the effect as that of having started, or reversals='keep' and ask evalkit.Switching, "
+                "which follows treatments that switch on and off."
             )
         when = np.where(status == 1, panel.periods[panel.period_index].astype(float), np.inf)
         first = np.full(len(panel.units), np.inf)
         np.minimum.at(first, panel.unit_index, when)
-        return cls(programme or column, first, panel.units, {}, _window_notices(panel, first))
+        notices = _window_notices(panel, first)
+        if len(stops):
+            stopped = len(np.unique(panel.unit_index[stops]))
+            notices = (Notice("TREATMENT_STOPS", {"units": stopped, "treated_units": int(np.isfinite(first).sum())}), *notices)
+        return cls(programme or column, first, panel.units, {}, notices)
+
+    @classmethod
+    def from_dose(cls, panel: Panel, column: str, programme: str | None = None) -> Rollout:
+        """Read the roll-out from a column with each row's intensity of treatment: yuan a head, hectares, a share of households.
+
+        A unit's cohort is the first period in which its intensity is another than in its first period. Raises RolloutError
+        when intensities are missing or infinite.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"village": [1, 1, 2, 2], "year": [2014, 2015] * 2, "yuan": [0, 120.5, 0, 0]})
+        >>> Rollout.from_dose(Panel(frame, unit="village", period="year"), "yuan")
+        Rollout of 'yuan': 1 units treated from 2015, 1 never treated
+        """
+        intensity = panel.numbers(column)
+        if (odd := ~np.isfinite(intensity)).any():
+            rows = np.flatnonzero(odd)
+            raise RolloutError(
+                f"{column!r} must hold a finite number in every row, but does not in {len(rows):,}: {first_five(panel.places(rows))}. "
+                "An intensity of nothing is 0."
+            )
+        return cls._from_intensity(panel, intensity, programme or column)
+
+    @classmethod
+    def _from_intensity(cls, panel: Panel, intensity: Array, programme: str) -> Rollout:
+        if panel.unit is None:
+            raise RolloutError(
+                "A repeated cross-section does not follow units, so nobody's treatment can be seen to change. "
+                "Use the first treated period of each row's place (from_first_treated)."
+            )
+        starts = np.flatnonzero(np.r_[True, np.diff(panel.unit_index) != 0])
+        changed = intensity != intensity[starts][panel.unit_index]
+        when = np.where(changed, panel.periods[panel.period_index].astype(float), np.inf)
+        first = np.full(len(panel.units), np.inf)
+        np.minimum.at(first, panel.unit_index, when)
+        return cls(programme, first, panel.units, {}, (), intensity)
 
     @classmethod
     def from_events(

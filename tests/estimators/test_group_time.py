@@ -175,7 +175,7 @@ def test_pairwise_uses_every_unit_seen_in_both_periods_of_a_cell() -> None:
     [
         (FRAME.assign(told=(FRAME["start"] == 2014) * 1.0), {"covariates": ["told"]}, "apart perfectly.*method='reg'"),
         (FRAME.assign(twice=2 * FRAME["share"]), {"covariates": ["share", "twice"]}, "share, twice are collinear"),
-        (villages(units=60, starts=(0, 2012)), {}, "No cohort starts between 2012 and 2017"),
+        (villages(units=60, starts=(0, 2012)), {}, "None of the 30 treated units is seen before treatment"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_estimated_is_refused_with_the_cure(frame: pd.DataFrame, choices: dict[str, Any], message: str) -> None:

@@ -12,6 +12,7 @@ from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts, cell_frame
+from evalkit.estimators.needs import refuse_unmet
 from evalkit.kernels import doubly_robust as dr
 from evalkit.notices import Notice
 
@@ -47,7 +48,8 @@ class GroupTime:
     Callaway & Sant'Anna (2021, Journal of Econometrics 225), theorem 1 and section 3. Conventions are those of R's did 2.5:
     standard errors without a small-sample factor and normal quantiles; cohorts treated in the first period have no
     base period and leave; without never-treated units the last cohort is the comparison until it starts.
-    Covariates and weights are read in the earlier of the two periods.
+    Covariates and weights are read in the earlier of the two periods. Where rows count as different households (repeated
+    cross-sections, unbalanced panels declared as such), a unit's own level does not cancel.
 
     Examples
     --------
@@ -59,11 +61,8 @@ class GroupTime:
     """
 
     method: str = "dr"
-    needs: ClassVar[tuple[str, ...]] = ()
-    cannot: ClassVar[dict[str, str]] = {
-        "unit constants": "where rows count as different households (repeated cross-sections, unbalanced panels declared as such), a "
-        "unit's own level does not cancel"
-    }
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period")
+    cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -71,6 +70,7 @@ class GroupTime:
 
     def __call__(self, design: Design) -> Estimate:
         """Return all group-time effects of a design."""
+        refuse_unmet(design, self)
         comparison = Comparison.of(design)
         if self.method != "reg" and design.covariates:
             self._refuse_single_units(design, comparison)

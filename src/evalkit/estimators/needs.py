@@ -1,0 +1,155 @@
+"""What estimators need of a design, whether a design has it, and which estimators could answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evalkit.design import Design
+from evalkit.errors import DesignError, unknown
+from evalkit.notices import Notice
+from evalkit.words import catalogue
+
+Lack = Callable[[Design], dict[str, object] | None]  # facts of what is lacking, or None when the design has it
+
+
+def _never_treated(design: Design) -> dict[str, object] | None:
+    return None if np.isinf(design.cohort).any() else {"units": len(design.units)}
+
+
+def _one_cohort(design: Design) -> dict[str, object] | None:
+    starts = np.unique(design.cohort[np.isfinite(design.cohort)])
+    if len(starts) <= 1:
+        return None
+    return {"cohorts": len(starts), "first": int(starts[0]), "last": int(starts[-1])}
+
+
+def _units_followed(design: Design) -> dict[str, object] | None:
+    crossed = design.panel.unit is None or design.unbalanced == "repeated_cross_section"
+    return {"rows": design.observations} if crossed else None
+
+
+def _every_period(design: Design) -> dict[str, object] | None:
+    complete = len(design.units) * len(design.periods)
+    return None if design.balanced else {"missing": complete - design.observations, "complete": complete}
+
+
+def _lasting(design: Design) -> dict[str, object] | None:
+    if design.lasting:
+        return None
+    odd = np.where(design.treated, design.intensity == 0, design.intensity != 0)
+    return {"units": len(np.unique(design.unit_index[odd]))}
+
+
+def _intensity(design: Design) -> dict[str, object] | None:
+    return {"programme": design.rollout.programme} if design.rollout.intensity is None else None
+
+
+def _no_covariates(design: Design) -> dict[str, object] | None:
+    return {"columns": ", ".join(design.covariates)} if design.covariates else None
+
+
+def _no_weights(design: Design) -> dict[str, object] | None:
+    return {"column": design.panel.weight} if design.w is not None else None
+
+
+def _no_anticipation(design: Design) -> dict[str, object] | None:
+    return {"periods": design.anticipation} if design.anticipation else None
+
+
+def _clean_period(design: Design) -> dict[str, object] | None:
+    treated = np.isfinite(design.cohort)
+    clean = treated & (design.cohort > design.periods[0] + design.anticipation)
+    facts: dict[str, object] = {"units": int(treated.sum()), "first": int(design.periods[0]), "anticipation": design.anticipation}
+    return None if clean.any() else facts
+
+
+def _two_clean_periods(design: Design) -> dict[str, object] | None:
+    starts = np.unique(design.cohort[np.isfinite(design.cohort)])
+    clean = [int((design.periods + design.anticipation < start).sum()) for start in starts]
+    return {"found": max(clean)} if max(clean) < 2 else None
+
+
+NEEDS: dict[str, Lack] = {
+    "never_treated": _never_treated,
+    "one_cohort": _one_cohort,
+    "units_followed": _units_followed,
+    "every_period": _every_period,
+    "lasting": _lasting,
+    "intensity": _intensity,
+    "no_covariates": _no_covariates,
+    "no_weights": _no_weights,
+    "no_anticipation": _no_anticipation,
+    "clean_period": _clean_period,
+    "two_clean_periods": _two_clean_periods,
+}
+
+
+@dataclass(frozen=True)
+class Applicable:
+    """Whether an estimator can answer a design, and if not, why.
+
+    Attributes
+    ----------
+    estimator : its name in :data:`evalkit.ESTIMATORS`
+    reasons : Notices with the needs that are not met; empty when it applies
+    """
+
+    estimator: str
+    reasons: tuple[Notice, ...]
+
+    @property
+    def applies(self) -> bool:
+        """Whether nothing is lacking."""
+        return not self.reasons
+
+    def why_not(self, lang: str = "en") -> str:
+        """Return the reasons as sentences; empty when the estimator applies."""
+        return " ".join(_say(reason, lang) for reason in self.reasons)
+
+
+def _say(reason: Notice, lang: str) -> str:
+    facts = {name: f"{value:,}" if isinstance(value, int) and value > 9999 else value for name, value in reason.facts.items()}
+    return catalogue(lang).say(f"need.{reason.code}", **facts)
+
+
+def unmet(design: Design, estimator: Any) -> tuple[Notice, ...]:
+    """Return what an estimator (or its class) needs and a design does not have, as notices coded by the need."""
+    lacking = []
+    for name in estimator.needs:
+        if name not in NEEDS:
+            raise DesignError(unknown("need of an estimator", name, list(NEEDS)))
+        if (facts := NEEDS[name](design)) is not None:
+            lacking.append(Notice(name, facts))
+    return tuple(lacking)
+
+
+def applicable(design: Design) -> tuple[Applicable, ...]:
+    """Return for every estimator whether it applies to a design, and why not.
+
+    Examples
+    --------
+    >>> import evalkit as ek
+    >>> answers = {one.estimator: one for one in ek.applicable(ek.example_design())}
+    >>> answers["group_time"].applies
+    True
+    >>> answers["two_by_two"].why_not()
+    'Treatment starts in 3 periods (2015 to 2017); it takes one.'
+    """
+    from evalkit.estimators import ESTIMATORS
+
+    return tuple(Applicable(name, unmet(design, estimator)) for name, estimator in ESTIMATORS.items())
+
+
+def refuse_unmet(design: Design, estimator: Any) -> None:
+    """Raise DesignError when a design lacks what an estimator needs, with the reasons and the estimators that could."""
+    lacking = unmet(design, estimator)
+    if not lacking:
+        return
+    reasons = " ".join(_say(reason, "en") for reason in lacking)
+    others = [one.estimator for one in applicable(design) if one.applies]
+    could = f"Estimators that could: {', '.join(others)}." if others else "No other estimator answers this design either."
+    raise DesignError(f"{type(estimator).__name__} cannot answer this design. {reasons} {could}")

@@ -149,3 +149,10 @@ def test_estimators_of_lasting_treatments_refuse_one_that_switches_and_name_who_
 def test_a_roll_out_of_intensities_that_cannot_be_is_refused(make: Any, message: str) -> None:
     with pytest.raises(ek.RolloutError, match=message):
         make(panel([1], status=[0, 1, 0], gap=[0, np.nan, 1]))
+
+
+def test_a_unit_not_seen_just_before_its_first_treated_row_may_have_started_earlier_and_is_counted() -> None:
+    whole = panel([1, 1], status=[0, 0, 1, 0, 1, 1]).frame
+    gap = ek.Panel(whole.drop(index=1).reset_index(drop=True), "village", "year")
+    for rollout in (ek.Rollout.from_status(gap, "status"), ek.Rollout.from_dose(gap, "status")):
+        assert [(n.code, n.facts["units"]) for n in rollout.notices] == [("START_BETWEEN_ROWS", 1)]

@@ -42,7 +42,11 @@ _PUBLIC = {
 }
 
 # The estimators by their classes' names: each is one line of evalkit.ESTIMATORS.
-_ESTIMATORS = ("TwoByTwo", "TwoWay", "EventStudy", "GroupTime")
+_ESTIMATORS = (
+    "TwoByTwo", "TwoWay", "EventStudy", "GroupTime", "InteractionWeighted", "Imputation", "TwoStage", "ExtendedTwoWay", "Stacked",
+    "LocalProjections", "Weighted", "Synthetic", "ChangesInChanges", "Switching", "DoseResponse", "TripleDifference",
+    "SeveralProgrammes",
+)  # fmt: skip
 _PUBLIC |= dict.fromkeys(_ESTIMATORS, "evalkit.estimators")
 
 __all__ = ["__version__", *_PUBLIC]

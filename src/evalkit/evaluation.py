@@ -12,15 +12,14 @@ import pandas as pd
 
 import evalkit
 from evalkit.aggregation import aggregate
+from evalkit.alternatives import alternatives
 from evalkit.background import background_notices, bundle_words, bundled, judge_prices, unit_level
 from evalkit.comparison import Comparison
 from evalkit.design import Design
-from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
-from evalkit.estimators import GroupTime, TwoWay
+from evalkit.estimators import GroupTime
 from evalkit.findings import (
     Cohort,
-    EstimatorRow,
     Findings,
     Headline,
     Interval,
@@ -30,6 +29,7 @@ from evalkit.findings import (
     Sample,
     TrendPoint,
     Verdict,
+    number,
 )
 from evalkit.income_effect import headline
 from evalkit.inference.linear import Inference, has_own_noise, wald
@@ -89,7 +89,7 @@ def _found(study: Study, loaded: Loaded) -> Findings:
     top = _headline(study.scale, design, cells, show)
     path_points, critical = _path(study, cells, show, too_few)
     pretrend = None if too_few else _pretrend(study, cells, sample)
-    rows, refused = _estimators(study, design, cells, show)
+    others = alternatives(study, design, cells, show)
     return Findings(
         run_id=run_id(study, loaded, truth),
         version=evalkit.__version__,
@@ -105,7 +105,9 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         verdict="too_few" if too_few else _verdict(study, top, pretrend),
         path=path_points,
         path_critical=critical,
-        estimators=rows,
+        estimators=others.rows,
+        not_used=others.not_used,
+        two_way_weights=others.weights,
         cohorts=_cohorts(design, comparison, cells, show),
         trends=_trends(study, design, comparison),
         pretrend=pretrend,
@@ -114,7 +116,7 @@ def _found(study: Study, loaded: Loaded) -> Findings:
             study,
             design,
             sample,
-            (*background_notices(study, design, loaded, together), *notices, *cells.notices, *refused),
+            (*background_notices(study, design, loaded, together), *notices, *cells.notices, *others.notices),
             _of_households(study, loaded),
         ),
         truth=planted(study, truth, top),
@@ -130,21 +132,6 @@ _COPIED = (
 )  # fmt: skip
 
 
-def _number(value: object) -> float | None:
-    number = float(value)  # type: ignore[arg-type]
-    return None if np.isnan(number) else number
-
-
-def _interval(row: pd.Series) -> Interval:
-    return Interval(
-        estimate=float(row["estimate"]),
-        std_error=_number(row["std_error"]),
-        low=_number(row["conf_low"]),
-        high=_number(row["conf_high"]),
-        p_value=_number(row["p_value"]),
-    )
-
-
 def _shown(study: Study, too_few: bool, **choices: Any) -> Show:
     """Return how estimates are tabulated in this study; with too few clusters nothing that rests on a standard error is."""
     inference = Inference(cluster=study.cluster or study.unit, level=study.level, **choices)
@@ -158,7 +145,7 @@ def _shown(study: Study, too_few: bool, **choices: Any) -> Show:
 
 
 def _headline(scale: str, design: Design, cells: Estimate, show: Show) -> Headline:
-    rows = {row["name"]: _interval(row) for _, row in show(headline(cells, design, scale)).iterrows()}
+    rows = {row["name"]: Interval.of(row) for _, row in show(headline(cells, design, scale)).iterrows()}
     return Headline(**{name: rows[name] for name in ("effect", "money", "percent", "base")})
 
 
@@ -177,11 +164,11 @@ def _path(study: Study, cells: Estimate, show: Show, too_few: bool) -> tuple[lis
         PathPoint(
             event_time=int(row["event_time"]),
             estimate=float(row["estimate"]),
-            std_error=_number(row["std_error"]),
-            low=_number(row["conf_low"]),
-            high=_number(row["conf_high"]),
-            band_low=_number(wide["conf_low"]),
-            band_high=_number(wide["conf_high"]),
+            std_error=number(row["std_error"]),
+            low=number(row["conf_low"]),
+            high=number(row["conf_high"]),
+            band_low=number(wide["conf_low"]),
+            band_high=number(wide["conf_high"]),
             units=int(row["units"]),
             reference=bool(row["reference"]),
         )
@@ -232,56 +219,8 @@ def _verdict(study: Study, top: Headline, pretrend: Pretrend | None) -> Verdict:
     return "loss" if high < 0 else "unclear"
 
 
-def _estimators(study: Study, design: Design, cells: Estimate, show: Show) -> tuple[list[EstimatorRow], tuple[Notice, ...]]:
-    """Return the static two-way coefficient and the group-time averages under each comparison that exists, with remarks."""
-    rows: list[EstimatorRow] = []
-    notices: tuple[Notice, ...] = ()
-    try:
-        two_way = TwoWay()(design)
-    except DesignError as refusal:
-        notices = (Notice("TWO_WAY_NOT_ESTIMATED", {"reason": str(refusal)}),)  # a side row: the study goes on without it
-    else:
-        rows.append(_estimator_row(two_way, show, "two_way", "static", "all"))
-        notices = tuple(notice for notice in two_way.notices if notice not in design.notices)
-    for choice in (study.comparison, *(c for c in ("not_yet_treated", "never_treated") if c != study.comparison)):
-        own = choice == study.comparison
-        if not own and not np.isinf(design.cohort).any():
-            continue
-        estimate = cells if own else GroupTime(study.method)(replace(design, comparison=choice))
-        overall, dynamic = aggregate(estimate, "overall"), aggregate(estimate, "event_time").select(kind="average")
-        for average, part in (("overall", overall), ("dynamic", dynamic)):
-            row = _estimator_row(part, show, "group_time", average, choice, headline=own and average == "overall")
-            # With one cohort the averages coincide, with nobody treated later the comparisons do: one line says it.
-            if not any(_same(row.effect, other.effect) for other in rows if other.estimator == "group_time"):
-                rows.append(row)
-    return rows, notices
-
-
-def _same(one: Interval, other: Interval) -> bool:
-    pairs = ((one.estimate, other.estimate), (one.std_error or 0.0, other.std_error or 0.0))
-    return all(np.isclose(a, b, rtol=1e-9, atol=0) for a, b in pairs)
-
-
-def _estimator_row(
-    estimate: Estimate, show: Show, name: str, average: str, comparison: str, headline: bool = False
-) -> EstimatorRow:
-    row = show(estimate).iloc[0]
-    return EstimatorRow(
-        estimator=name,
-        average=average,
-        comparison=comparison,
-        effect=_interval(row),
-        cluster=str(row["cluster"]),
-        clusters=int(row["clusters"]),
-        correction=str(row["correction"]),
-        factor=float(row["factor"]),
-        reference=str(row["reference_distribution"]),
-        headline=headline,
-    )
-
-
 def _cohorts(design: Design, comparison: Comparison, cells: Estimate, show: Show) -> list[Cohort]:
-    table = {row["cohort"]: _interval(row) for _, row in show(aggregate(cells, "cohort")).iterrows()}
+    table = {row["cohort"]: Interval.of(row) for _, row in show(aggregate(cells, "cohort")).iterrows()}
     first = design.rollout.first_treated
     years, counts = np.unique(first[np.isfinite(first) & np.isin(design.panel.units, design.units)], return_counts=True)
     return [

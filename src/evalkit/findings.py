@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -26,6 +27,17 @@ class Interval(Frozen):
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
+
+    @classmethod
+    def of(cls, row: Any) -> Interval:
+        """Return the interval in a row (a mapping or a series) of a table of inference, where what is missing is not a number."""
+        told = {"std_error": "std_error", "low": "conf_low", "high": "conf_high", "p_value": "p_value"}
+        return cls(estimate=float(row["estimate"]), **{name: number(row[column]) for name, column in told.items()})
+
+
+def number(value: Any) -> float | None:
+    """Return a number, or None where it is not one."""
+    return None if value is None or math.isnan(value) else float(value)
 
 
 class Headline(Frozen):
@@ -54,13 +66,15 @@ class PathPoint(Frozen):
 class EstimatorRow(Frozen):
     """One line of the comparison of estimators.
 
-    ``estimator`` is two_way | group_time, ``average`` is static | overall | dynamic, ``headline`` marks the study's own.
+    ``estimator`` is a name in evalkit.ESTIMATORS, ``average`` is static | overall | dynamic, ``headline`` marks the study's own,
+    and ``difference`` is the effect minus the headline's, with an error that knows that both rest on the same rows.
     """
 
     estimator: str
     average: str
     comparison: str
     effect: Interval
+    difference: Interval | None = None
     cluster: str
     clusters: int | None
     correction: str
@@ -195,6 +209,26 @@ class Remark(Frozen):
     facts: dict[str, Any]
 
 
+class NotUsed(Frozen):
+    """An estimator that does not apply to the study's design, with the reasons as coded needs."""
+
+    estimator: str
+    reasons: list[Remark]
+
+
+class TwoWayWeights(Frozen):
+    """Where the two-way coefficient puts its weight.
+
+    Of ``cells`` effects (cohorts in periods) ``negative`` have a negative weight, together ``negative_sum``;
+    ``forbidden_weight`` of the coefficient rests on comparisons with units already treated, absent where that cannot be told.
+    """
+
+    cells: int
+    negative: int
+    negative_sum: float
+    forbidden_weight: float | None
+
+
 class Findings(Frozen):
     """Everything a report says, without a sentence.
 
@@ -237,6 +271,8 @@ class Findings(Frozen):
     path: list[PathPoint]
     path_critical: float
     estimators: list[EstimatorRow]
+    not_used: list[NotUsed] = []
+    two_way_weights: TwoWayWeights | None = None
     cohorts: list[Cohort]
     trends: list[TrendPoint]
     pretrend: Pretrend | None

@@ -82,6 +82,7 @@ def disclosed(findings: Findings, minimum: int | None = None) -> Findings:
             "trends": [point.model_copy(update={"units": None}) for point in trends] if hidden else trends,
             "dates": [_date(row, bool(hidden), least) for row in findings.dates],
             "estimators": [_estimator(row) for row in findings.estimators] if hidden else findings.estimators,
+            "not_used": [row.model_copy(update={"reasons": []}) for row in findings.not_used] if hidden else findings.not_used,
             "pretrend": _pretrend(findings.pretrend, path, bool(hidden)),
             "remarks": [_remark(remark, hidden, least) for remark in findings.remarks if remark.code not in GONE],
         }

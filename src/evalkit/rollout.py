@@ -139,7 +139,7 @@ class Rollout:
         when = np.where(status == 1, panel.periods[panel.period_index].astype(float), np.inf)
         first = np.full(len(panel.units), np.inf)
         np.minimum.at(first, panel.unit_index, when)
-        notices = _window_notices(panel, first)
+        notices = (*_unseen_starts(panel, first), *_window_notices(panel, first))
         if len(stops):
             stopped = len(np.unique(panel.unit_index[stops]))
             notices = (Notice("TREATMENT_STOPS", {"units": stopped, "treated_units": int(np.isfinite(first).sum())}), *notices)
@@ -180,7 +180,7 @@ class Rollout:
         when = np.where(changed, panel.periods[panel.period_index].astype(float), np.inf)
         first = np.full(len(panel.units), np.inf)
         np.minimum.at(first, panel.unit_index, when)
-        return cls(programme, first, panel.units, {}, (), intensity)
+        return cls(programme, first, panel.units, {}, _unseen_starts(panel, first), intensity)
 
     @classmethod
     def from_events(
@@ -313,6 +313,17 @@ def _refuse_undeclared(panel: Panel, by_unit: Array, is_never: Array, column: st
     whole = rest[np.isfinite(rest)]
     if (odd := whole != np.round(whole)).any():
         raise RolloutError(f"First treated periods in {column!r} are not whole numbers: {first_five(np.unique(whole[odd]))}.")
+
+
+def _unseen_starts(panel: Panel, first: Array) -> tuple[Notice, ...]:
+    """Return a remark on units not seen in the period before their first treated row: they may have started there."""
+    row = np.flatnonzero(panel.periods[panel.period_index] == first[panel.unit_index])
+    before = np.maximum(row - 1, 0)
+    followed = (panel.unit_index[before] == panel.unit_index[row]) & (row > 0)
+    skipped = followed & (panel.period_index[row] - panel.period_index[before] > 1)
+    if not skipped.any():
+        return ()
+    return (Notice("START_BETWEEN_ROWS", {"units": int(skipped.sum()), "treated_units": int(np.isfinite(first).sum())}),)
 
 
 def _window_notices(panel: Panel, first: Array) -> tuple[Notice, ...]:

@@ -47,9 +47,10 @@ def with_cell_shares(effects: Estimate, design: Design, shares: str = "sample") 
         contributions = -np.outer(np.bincount(row, w, count), theta)
         np.add.at(contributions, (row[inside], row_cell[inside]), w[inside])
         psi = (design.psi_from_observations if by_observation else design.psi_from_units)(contributions / w.sum())
+    units = table["units"].to_numpy()[cell]
     frame = cell_frame(
         "cell_share", len(cell), cohort=cohorts, period=periods, event_time=periods - cohorts,
-        units=table["units"].to_numpy()[cell], noisy_units=table["noisy_units"].to_numpy()[cell],
+        units=units, noisy_units=units if shares == "population" else 0,  # what is taken as known has no noise of its own
     )  # fmt: skip
     return effects.join(Estimate(theta, psi, frame, effects.rows, effects.facts, effects.notices))
 

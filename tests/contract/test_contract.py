@@ -51,8 +51,9 @@ def estimate(name: str) -> ek.Estimate:
 def effects_after(cells: pd.DataFrame) -> np.ndarray:
     """Return (k,) whether a parameter is an effect of having been treated."""
     on_a_path = cells["kind"].isin(["group_time", "event_time"]).to_numpy()
-    whole = cells["kind"].isin(["overall", "cohort", "period", "average", "quantile"])
-    return np.where(on_a_path, cells["event_time"].to_numpy() >= 0, whole)
+    whole = cells["kind"].isin(["overall", "cohort", "period", "average", "quantile", "dose"])
+    after = np.where(on_a_path, cells["event_time"].to_numpy() >= 0, whole)
+    return np.where(cells["name"] == "slope", False, after)  # a gift of the same size at every dose has no slope
 
 
 def in_units_of_the_outcome(cells: pd.DataFrame) -> np.ndarray:

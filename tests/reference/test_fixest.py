@@ -16,7 +16,10 @@ from evalkit.inference.linear import SmallSample, covariance
 
 # What fixest was asked for and evalkit answers elsewhere or not at all.
 NOT_OFFERED = {
-    **dict.fromkeys(["sunab", "sunab_rainfall_weights", "sunab_unbalanced", "sunab_no_never"], "the saturated event study"),
+    **dict.fromkeys(
+        ["sunab", "sunab_rainfall_weights", "sunab_unbalanced", "sunab_no_never"],
+        "the saturated event study: compared in test_saturated.py",
+    ),
     **dict.fromkeys(
         ["poisson", "poisson_weights", "poisson_event", "poisson_offset", "poisson_unbalanced", "poisson_threeway_flows"],
         "Poisson regression",

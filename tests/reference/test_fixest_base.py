@@ -18,7 +18,7 @@ FOLDER = "02_fixest"
 pytestmark = needs(FOLDER)
 
 NOT_OFFERED = {
-    **dict.fromkeys(["sunab", "sunab_weights"], "the saturated event study"),
+    **dict.fromkeys(["sunab", "sunab_weights"], "the saturated event study: compared in test_saturated.py"),
     **dict.fromkeys(["iv_2sls", "iv_2sls_weights"], "instrumental variables"),
     **dict.fromkeys(["fepois_trade", "fepois_stagg", "fepois_stagg_weights"], "Poisson regression"),
     "feols_trade": "flows between places: units are pairs, a panel has one unit",

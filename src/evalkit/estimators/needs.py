@@ -13,64 +13,77 @@ from evalkit.errors import DesignError, unknown
 from evalkit.notices import Notice
 from evalkit.words import catalogue
 
-Lack = Callable[[Design], dict[str, object] | None]  # facts of what is lacking, or None when the design has it
+Facts = dict[str, object]
+Lack = Callable[[Design, Any], Facts | None]  # facts of what a design lacks for an estimator, or None when it has it
 
 
-def _never_treated(design: Design) -> dict[str, object] | None:
+def _never_treated(design: Design, _: Any) -> Facts | None:
     return None if np.isinf(design.cohort).any() else {"units": len(design.units)}
 
 
-def _one_cohort(design: Design) -> dict[str, object] | None:
+def _one_cohort(design: Design, _: Any) -> Facts | None:
     starts = np.unique(design.cohort[np.isfinite(design.cohort)])
     if len(starts) <= 1:
         return None
     return {"cohorts": len(starts), "first": int(starts[0]), "last": int(starts[-1])}
 
 
-def _units_followed(design: Design) -> dict[str, object] | None:
+def _units_followed(design: Design, _: Any) -> Facts | None:
     crossed = design.panel.unit is None or design.unbalanced == "repeated_cross_section"
     return {"rows": design.observations} if crossed else None
 
 
-def _every_period(design: Design) -> dict[str, object] | None:
+def _every_period(design: Design, _: Any) -> Facts | None:
     complete = len(design.units) * len(design.periods)
     return None if design.balanced else {"missing": complete - design.observations, "complete": complete}
 
 
-def _lasting(design: Design) -> dict[str, object] | None:
+def _lasting(design: Design, _: Any) -> Facts | None:
     if design.lasting:
         return None
     odd = np.where(design.treated, design.intensity == 0, design.intensity != 0)
     return {"units": len(np.unique(design.unit_index[odd]))}
 
 
-def _intensity(design: Design) -> dict[str, object] | None:
+def _intensity(design: Design, _: Any) -> Facts | None:
     return {"programme": design.rollout.programme} if design.rollout.intensity is None else None
 
 
-def _no_covariates(design: Design) -> dict[str, object] | None:
+def _no_covariates(design: Design, _: Any) -> Facts | None:
     return {"columns": ", ".join(design.covariates)} if design.covariates else None
 
 
-def _no_weights(design: Design) -> dict[str, object] | None:
+def _no_weights(design: Design, _: Any) -> Facts | None:
     return {"column": design.panel.weight} if design.w is not None else None
 
 
-def _no_anticipation(design: Design) -> dict[str, object] | None:
+def _no_anticipation(design: Design, _: Any) -> Facts | None:
     return {"periods": design.anticipation} if design.anticipation else None
 
 
-def _clean_period(design: Design) -> dict[str, object] | None:
+def _clean_period(design: Design, _: Any) -> Facts | None:
     treated = np.isfinite(design.cohort)
     clean = treated & (design.cohort > design.periods[0] + design.anticipation)
-    facts: dict[str, object] = {"units": int(treated.sum()), "first": int(design.periods[0]), "anticipation": design.anticipation}
+    facts: Facts = {"units": int(treated.sum()), "first": int(design.periods[0]), "anticipation": design.anticipation}
     return None if clean.any() else facts
 
 
-def _two_clean_periods(design: Design) -> dict[str, object] | None:
+def _two_clean_periods(design: Design, _: Any) -> Facts | None:
     starts = np.unique(design.cohort[np.isfinite(design.cohort)])
     clean = [int((design.periods + design.anticipation < start).sum()) for start in starts]
     return {"found": max(clean)} if max(clean) < 2 else None
+
+
+def _eligible(design: Design, estimator: Any) -> Facts | None:
+    return None if estimator.eligible in design.panel.frame else {"column": estimator.eligible}
+
+
+def _weighted_on(design: Design, estimator: Any) -> Facts | None:
+    return None if estimator.on or design.covariates else {}
+
+
+def _others(_: Design, estimator: Any) -> Facts | None:
+    return None if estimator.others else {}
 
 
 NEEDS: dict[str, Lack] = {
@@ -85,6 +98,9 @@ NEEDS: dict[str, Lack] = {
     "no_anticipation": _no_anticipation,
     "clean_period": _clean_period,
     "two_clean_periods": _two_clean_periods,
+    "eligible": _eligible,
+    "weighted_on": _weighted_on,
+    "others": _others,
 }
 
 
@@ -117,18 +133,18 @@ def _say(reason: Notice, lang: str) -> str:
 
 
 def unmet(design: Design, estimator: Any) -> tuple[Notice, ...]:
-    """Return what an estimator (or its class) needs and a design does not have, as notices coded by the need."""
+    """Return what an estimator needs and a design does not have, as notices coded by the need."""
     lacking = []
     for name in estimator.needs:
         if name not in NEEDS:
             raise DesignError(unknown("need of an estimator", name, list(NEEDS)))
-        if (facts := NEEDS[name](design)) is not None:
+        if (facts := NEEDS[name](design, estimator)) is not None:
             lacking.append(Notice(name, facts))
     return tuple(lacking)
 
 
 def applicable(design: Design) -> tuple[Applicable, ...]:
-    """Return for every estimator whether it applies to a design, and why not.
+    """Return for every estimator, with its defaults, whether it applies to a design, and why not.
 
     Examples
     --------
@@ -141,7 +157,7 @@ def applicable(design: Design) -> tuple[Applicable, ...]:
     """
     from evalkit.estimators import ESTIMATORS
 
-    return tuple(Applicable(name, unmet(design, estimator)) for name, estimator in ESTIMATORS.items())
+    return tuple(Applicable(name, unmet(design, estimator())) for name, estimator in ESTIMATORS.items())
 
 
 def refuse_unmet(design: Design, estimator: Any) -> None:

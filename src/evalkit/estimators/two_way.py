@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,8 +51,8 @@ class TwoWay:
     def __call__(self, design: Design) -> Estimate:
         """Return the coefficient of a design."""
         units = float(np.isfinite(design.cohort).sum())
-        regressors = _Regressors(cell_frame("overall", 1, units=units), lambda event: (event >= 0)[..., None].astype(float), ())
-        return _fit(design, regressors, self.by_period, self.slopes)
+        regressors = Regressors(cell_frame("overall", 1, units=units), lambda g, t: (t >= g)[..., None].astype(float))
+        return regress(design, regressors, self.by_period, self.slopes)
 
 
 @dataclass(frozen=True)
@@ -94,46 +94,61 @@ class EventStudy:
             notices = (Notice("SECOND_REFERENCE", {"event_time": int(times.min())}),)
         shown = np.array([t for t in times if t not in references])
         cells = cell_frame("event_time", len(shown), event_time=shown, units=_units_at(design, event, shown))
-        regressors = _Regressors(cells, lambda e: (e[..., None] == shown).astype(float), notices)
-        return _with_references(_fit(design, regressors, self.by_period, self.slopes), references)
+        regressors = Regressors(cells, lambda g, t: ((t - g)[..., None] == shown).astype(float), notices)
+        return _with_references(regress(design, regressors, self.by_period, self.slopes), references)
 
 
 def _units_at(design: Design, event: Array, times: Array) -> list[int]:
     return [len(np.unique(design.unit_index[event == time])) for time in times]
 
 
-@dataclass(frozen=True)
-class _Regressors:
-    """What the coefficients of interest are, and their columns as a function of event time."""
+@dataclass(frozen=True, eq=False)
+class Regressors:
+    """What the coefficients of interest are, and their columns as a function of cohort and period.
+
+    Attributes
+    ----------
+    cells : frame of K rows
+    columns : (..., ) first treated periods, inf for never treated, and (...,) periods to (..., K) columns
+    notices : remarks that come with them
+    kept : (n,) rows that the regression uses, or None for all
+    """
 
     cells: pd.DataFrame
-    of_event_time: Any  # (...,) event times, -inf for never treated, to (..., K) columns
-    notices: tuple[Notice, ...]
+    columns: Callable[[Array, Array], Array]
+    notices: tuple[Notice, ...] = ()
+    kept: Array | None = None
 
 
-def _fit(design: Design, regressors: _Regressors, by_period: Sequence[str], slopes: Sequence[tuple[str, str]]) -> Estimate:
+def regress(
+    design: Design, regressors: Regressors, by_period: Sequence[str] | str = (), slopes: Sequence[tuple[str, str]] = ()
+) -> Estimate:
+    """Return the coefficients of regressors in a regression with unit and period effects and the design's covariates.
+
+    Covariates that never change within a unit are left to the unit effects, with a notice.
+    """
     by_period = (by_period,) if isinstance(by_period, str) else tuple(by_period)
     cross_section = design.panel.unit is None
     varying, constant = _covariates(design, cross_section)
     patterns = None
-    if not (varying or by_period or slopes or cross_section) and _weights_by_unit(design):
-        patterns = _patterns(design)
+    if not (by_period or slopes or cross_section) and weights_by_unit(design):
+        patterns = patterns_of(design, regressors.kept)
     cells = regressors.cells
     names = [design.covariates[j] for j in varying]
     if names:
         cells = pd.concat([cells, cell_frame("covariate", len(names), name=names)], ignore_index=True)
     try:
         if patterns is not None:
-            fit = _by_pattern(design, regressors, *patterns)
+            fit = _by_pattern(design, regressors, patterns, varying)
         else:
             fit = _dense(design, regressors, varying, by_period, slopes)
     except kernel.Collinear as problem:
-        raise DesignError(_collinear(cells, problem.columns)) from None
+        raise DesignError(collinear(cells, problem.columns)) from None
     by_unit = patterns is not None and design.rows != "observation"
     psi = (design.psi_from_units if by_unit else design.psi_from_observations)(fit.contributions)
-    facts = Facts(
-        design.observations, len(fit.beta), _absorbed(design, by_period, slopes), "nested", "t", fit.bread, fit.residual_sum
-    )
+    used = design.observations if regressors.kept is None else int(regressors.kept.sum())
+    absorbed = absorbed_effects(design, by_period, slopes, regressors.kept)
+    facts = Facts(used, fit.slopes, absorbed, "nested", "t", fit.bread, fit.residual_sum)
     notices = design.notices + regressors.notices
     if constant and not cross_section:
         notices += (Notice("ABSORBED_COVARIATES", {"columns": [design.covariates[j] for j in constant]}),)
@@ -150,44 +165,108 @@ def _covariates(design: Design, cross_section: bool) -> tuple[list[int], list[in
     return varying, [j for j in range(design.x.shape[1]) if j not in varying]
 
 
-def _weights_by_unit(design: Design) -> bool:
+def weights_by_unit(design: Design) -> bool:
+    """Return whether a unit's weight is the same in all its rows."""
     return design.w is None or np.array_equal(design.w, design.unit_weight[design.unit_index])
 
 
 MANY_PATTERNS = 5_000  # beyond, a loop over patterns costs more than residualising rows
 
 
-def _patterns(design: Design) -> tuple[Array, Array | None, Array, Array] | None:
-    """Return the wide outcome, its mask, one unit of each (cohort, mask) pattern and each unit's pattern; None if they are many."""
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """The outcome by unit and period, and the (cohort, mask) patterns of units.
+
+    Attributes
+    ----------
+    Y : (N, T) outcome in the periods used; seen : (N, T) rows used, or None for all
+    first : (P,) one unit of each pattern; pattern : (N,) each unit's
+    periods : (T,) positions of the periods used
+    """
+
+    Y: Array
+    seen: Array | None
+    first: Array
+    pattern: Array
+    periods: Array
+
+    @property
+    def masks(self) -> Array | None:
+        """(P, T) rows used in each pattern, or None for all."""
+        return None if self.seen is None else self.seen[self.first]
+
+    def wide(self, design: Design, values: Array) -> Array:
+        """Return (n,) values as (N, T) in the periods used."""
+        return design.wide(values)[:, self.periods] if len(self.periods) < len(design.periods) else design.wide(values)
+
+
+def on_all_rows(contributions: Array, kept: Array | None) -> Array:
+    """Return (n, K) contributions from those of the rows kept; others have no influence."""
+    if kept is None:
+        return contributions
+    out = np.zeros((len(kept), contributions.shape[1]))
+    out[kept] = contributions
+    return out
+
+
+def patterns_of(design: Design, kept: Array | None = None) -> Patterns | None:
+    """Return the patterns of the rows kept, or None when there are too many to loop over."""
     Y = design.wide(design.y)
     seen = None if design.balanced else ~np.isnan(Y)
+    periods = np.arange(len(design.periods))
+    if kept is not None:
+        seen = design.wide(kept.astype(float)) == 1
+        periods = np.flatnonzero(seen.any(axis=0))
+        Y, seen = Y[:, periods], seen[:, periods]
     first, pattern = kernel.cohort_patterns(design.cohort, seen)
-    return (Y, seen, first, pattern) if len(first) <= MANY_PATTERNS else None
+    return Patterns(Y, seen, first, pattern, periods) if len(first) <= MANY_PATTERNS else None
 
 
-def _by_pattern(design: Design, regressors: _Regressors, Y: Array, seen: Array | None, first: Array, pattern: Array) -> kernel.Fit:
-    columns = regressors.of_event_time(design.periods[None, :] - design.cohort[first][:, None])
-    masks = None if seen is None else seen[first]
-    return kernel.by_pattern(Y, design.unit_weight, columns, masks, pattern, design.rows == "observation")
+def _by_pattern(design: Design, regressors: Regressors, made: Patterns, varying: list[int]) -> kernel.Fit:
+    columns = regressors.columns(design.cohort[made.first][:, None], design.periods[made.periods][None, :])
+    V = np.stack([made.wide(design, np.ascontiguousarray(design.x[:, j])) for j in varying], axis=2) if varying else None
+    by_row = design.rows == "observation"
+    fit = kernel.by_pattern(made.Y, design.unit_weight, columns, made.masks, made.pattern, by_row, V=V)
+    return replace(fit, contributions=on_all_rows(fit.contributions, regressors.kept)) if by_row else fit
 
 
 def _dense(
-    design: Design, regressors: _Regressors, varying: list[int], by_period: Sequence[str], slopes: Sequence[tuple[str, str]]
+    design: Design, regressors: Regressors, varying: list[int], by_period: Sequence[str], slopes: Sequence[tuple[str, str]]
 ) -> kernel.Fit:
-    event = design.periods[design.period_index] - design.cohort[design.unit_index]
-    X = np.hstack([regressors.of_event_time(event), design.x[:, varying]])
-    effects = [] if by_period else [kernel.Effects(design.period_index, len(design.periods))]
-    for name in by_period:
-        codes, levels = design.codes(name)
-        both, keys = pd.factorize(codes.astype(np.int64) * len(design.periods) + design.period_index)
-        effects.append(kernel.Effects(both, len(keys)))
+    columns = regressors.columns(design.cohort[design.unit_index], design.periods[design.period_index])
+    X = np.hstack([columns, design.x[:, varying]])
+    codes = [design.period_index] if not by_period else []
+    codes += [_crossed_with_period(design, name) for name in by_period]
+    variables: list[Array | None] = [None] * len(codes)
     for group, variable in slopes:
-        codes, levels = design.codes(group)
         values = design.values(variable) if variable != design.panel.period else design.periods[design.period_index].astype(float)
         # Centred, so that trends and levels are not nearly collinear; the group levels are absorbed with the slopes.
-        effects += [kernel.Effects(codes, levels), kernel.Effects(codes, levels, values - values.mean())]
-    unit, units = _unit_codes(design)
-    return kernel.dense(design.y, X, unit, units, effects, design.w)
+        codes += [design.codes(group)[0]] * 2
+        variables += [None, values - values.mean()]
+    return dense_on(design, X, list(zip(codes, variables, strict=True)), regressors.kept)
+
+
+def dense_on(
+    design: Design, X: Array, effects: Sequence[tuple[Array, Array | None]], kept: Array | None, shown: Array | None = None
+) -> kernel.Fit:
+    """Return the fit of the outcome on X (n, K) with unit effects and further ones, over the rows kept.
+
+    ``effects`` are (n,) codes, and for slopes the (n,) variable they multiply.
+    """
+    rows = slice(None) if kept is None else kept
+    further = []
+    for codes, variable in effects:
+        own, levels = pd.factorize(codes[rows])
+        further.append(kernel.Effects(own, len(levels), None if variable is None else variable[rows]))
+    unit, units = pd.factorize(_unit_codes(design)[0][rows])
+    w = None if design.w is None else design.w[rows]
+    fit = kernel.dense(design.y[rows], X[rows], unit, len(units), further, w, shown)
+    return replace(fit, contributions=on_all_rows(fit.contributions, kept))
+
+
+def _crossed_with_period(design: Design, name: str) -> Array:
+    codes, _ = design.codes(name)
+    return np.asarray(pd.factorize(codes.astype(np.int64) * len(design.periods) + design.period_index)[0])
 
 
 def _unit_codes(design: Design) -> tuple[Array, int]:
@@ -197,31 +276,46 @@ def _unit_codes(design: Design) -> tuple[Array, int]:
     return codes[design.unit_index], len(cohorts)
 
 
-def _absorbed(design: Design, by_period: Sequence[str], slopes: Sequence[tuple[str, str]]) -> tuple[Absorbed, ...]:
-    unit, units = _unit_codes(design)
-    effects = [Absorbed("unit", units, design.nested_in(unit, units))]
+def absorbed_effects(
+    design: Design,
+    by_period: Sequence[str] = (),
+    slopes: Sequence[tuple[str, str]] = (),
+    kept: Array | None = None,
+    unit_effects: tuple[str, Array] | None = None,
+) -> tuple[Absorbed, ...]:
+    """Return the sets of effects that a regression takes out, with their levels among the rows kept.
+
+    ``unit_effects`` are the name and (n,) codes of effects that stand in for those of units.
+    """
+    rows = slice(None) if kept is None else kept
+
+    def absorbed(name: str, codes: Array, further: int = 0) -> Absorbed:
+        levels = len(pd.unique(codes[rows]))
+        return Absorbed(name, levels + further, design.nested_in(codes, int(codes.max()) + 1))
+
+    name, codes = ("unit", _unit_codes(design)[0]) if unit_effects is None else unit_effects
+    effects = [absorbed(name, codes)]
     if not by_period:
-        effects.append(Absorbed("period", len(design.periods), design.nested_in(design.period_index, len(design.periods))))
-    for name in by_period:
-        codes, _ = design.codes(name)
-        both, keys = pd.factorize(codes.astype(np.int64) * len(design.periods) + design.period_index)
-        effects.append(Absorbed(f"{name} x period", len(keys), design.nested_in(both, len(keys))))
+        effects.append(absorbed("period", design.period_index))
+    effects += [absorbed(f"{name} x period", _crossed_with_period(design, name)) for name in by_period]
     for group, variable in slopes:
-        codes, levels = design.codes(group)
-        nested = design.nested_in(codes, levels)
+        codes, _ = design.codes(group)
         if group != design.panel.unit:
-            effects.append(Absorbed(group, levels, nested))
+            effects.append(absorbed(group, codes))
         # A slope takes one parameter a level (one is taken off every set for the constant), and is always counted.
-        effects.append(Absorbed(f"{variable} by {group}", levels + 1))
+        effects.append(Absorbed(f"{variable} by {group}", len(pd.unique(codes[rows])) + 1))
     return tuple(effects)
 
 
-def _collinear(cells: pd.DataFrame, columns: list[int]) -> str:
+def collinear(cells: pd.DataFrame, columns: list[int]) -> str:
+    """Return the error's sentence that names the coefficients the data do not tell apart."""
     names = []
     for column in columns:
         cell = cells.iloc[column]
         if cell["kind"] == "covariate":
             names.append(f"covariate {cell['name']!r}")
+        elif cell["kind"] == "group_time":
+            names.append(f"cohort {int(cell['cohort'])} in {int(cell['period'])}")
         else:
             names.append("treatment" if cell["kind"] == "overall" else f"event time {int(cell['event_time'])}")
     return (

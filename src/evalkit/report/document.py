@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.findings import EstimatorRow, Findings, Headline
+from evalkit.findings import EstimatorRow, Findings, Headline, TwoWayWeights
 from evalkit.report import numbers
 from evalkit.report.blocks import Block, Document, Fact, Facts, Figure, Heading, Item, Listing, Paragraph
 from evalkit.report.bottom_line import callout, gap, gaps, reference_time, untested
@@ -12,6 +12,7 @@ from evalkit.report.remarks import sentence
 from evalkit.report.tables import table
 from evalkit.report.voice import Voice, has_range
 
+DISTINCT = 0.05  # below this p-value a difference between two estimators is said to be more than chance
 FIGURES = ("event_study", "estimators", "trends")
 
 
@@ -200,7 +201,12 @@ def _agree(voice: Voice) -> Iterator[Block]:
     text = [_others(voice, main, others, same)]
     text += [voice.say("agree.differ")] if same < len(others) else []
     text += [voice.say("agree.why")] if others else []
+    text += _apart(voice, others)
     yield Paragraph(voice.join(text))
+    if findings.two_way_weights is not None:
+        yield Paragraph(voice.join(_weights(voice, findings.two_way_weights)))
+    if findings.not_used:
+        yield Paragraph(_not_used(voice))
     if findings.other_scale is not None:
         yield Paragraph(_other_scale(voice, findings.other_scale))
     if findings.published:
@@ -219,9 +225,41 @@ def _agree(voice: Voice) -> Iterator[Block]:
     yield table(voice, "estimators")
 
 
+def _apart(voice: Voice, others: list[EstimatorRow]) -> Iterator[str]:
+    """Say which estimates differ from the main one by more than chance, where ranges are told."""
+    tested = [(row, row.difference.p_value) for row in others if row.difference and row.difference.p_value is not None]
+    if apart := [row for row, p in tested if p < DISTINCT]:
+        yield voice.say("agree.distinct", names=voice.catalogue.listing([_named(voice, row) for row in apart]))
+    elif tested:
+        yield voice.say("agree.alike")
+
+
+def _weights(voice: Voice, weights: TwoWayWeights) -> Iterator[str]:
+    """Say where the two-way coefficient puts its weight."""
+    negative = voice.phrase(
+        f"agree.weights_{'negative' if weights.negative else 'positive'}",
+        count=weights.negative,
+        sum=numbers.fixed(weights.negative_sum, 3),
+    )
+    yield voice.say("agree.weights", cells=weights.cells, negative=negative)
+    if weights.forbidden_weight is not None:
+        yield voice.say("agree.forbidden", share=numbers.percent(100 * weights.forbidden_weight))
+
+
+def _not_used(voice: Voice) -> str:
+    """Say which estimators do not apply, and why."""
+    told = []
+    for row in voice.findings.not_used:
+        name = voice.phrase(f"estimator.{row.estimator}.name")
+        why = voice.join(voice.say(f"need.{reason.code}", **reason.facts) for reason in row.reasons)
+        plain = "" if row.reasons else "plain"
+        told.append(voice.phrase(f"agree.not_used_{plain or 'one'}", name=name, why=why.rstrip("。.")))
+    return voice.say("agree.not_used", list=voice.catalogue.listing(told))
+
+
 def _named(voice: Voice, row: EstimatorRow) -> str:
     inner = voice.phrase("language.two_parts", one=voice.phrase(f"average.{row.average}"), two=voice.versus(row.comparison))
-    return voice.phrase("language.parenthesis", outer=voice.say(f"estimator.{row.estimator}"), inner=inner)
+    return voice.phrase("language.parenthesis", outer=voice.say(f"estimator.{row.estimator}.name"), inner=inner)
 
 
 def _others(voice: Voice, main: EstimatorRow, others: list[EstimatorRow], same: int) -> str:

@@ -245,7 +245,7 @@ def _forest_entries(voice: Voice) -> list[Entry]:
         average, comparison = voice.phrase(f"average.{row.average}"), voice.versus(row.comparison)
         detail = voice.say("language.two_parts", one=average, two=comparison)
         effect, marker = row.effect, "D" if row.headline else "o"
-        entries.append((voice.say(f"estimator.{row.estimator}"), detail, effect.estimate, effect.low, effect.high, marker))
+        entries.append((voice.say(f"estimator.{row.estimator}.name"), detail, effect.estimate, effect.low, effect.high, marker))
     for known in voice.findings.published:
         effect = published_interval(known, voice.findings.level)
         entries.append(

@@ -18,6 +18,8 @@ Facts = dict[str, Any]
 
 def sentence(voice: Voice, remark: Remark) -> str:
     """Return the sentence of a remark; raises WordsError for a code without one."""
+    if voice.catalogue.has(f"estimator_notice.{remark.code}"):
+        return voice.say(f"estimator_notice.{remark.code}", **_plain(voice, remark.facts))
     if remark.code not in REMARKS:
         raise WordsError(f"{unknown('remark', remark.code, list(REMARKS))} Give it words in report/remarks.py and locale.")
     variant, prepare = REMARKS[remark.code]
@@ -243,6 +245,28 @@ def flags(voice: Speaker, facts: Facts) -> Facts:
 
 
 # The code of a remark: what chooses between variants of its sentence, and the facts the sentence quotes.
+def _plain(voice: Voice, facts: Facts) -> Facts:
+    """Return the facts of an estimator's notice as its sentence quotes them; units are counted in a report, never named."""
+    told: Facts = {}
+    for name, fact in facts.items():
+        if name == "first":
+            told[name] = voice.phrase("agree.unnamed")
+        elif isinstance(fact, (list, tuple)):
+            told[name] = voice.catalogue.listing(f"{part:g}" if isinstance(part, float) else str(part) for part in fact)
+        else:
+            told[name] = f"{fact:,}" if isinstance(fact, int) and abs(fact) > 9999 else fact
+    return told
+
+
+def _stops(voice: Voice, facts: Facts) -> Facts:
+    return {"units": voice.count_units(facts["units"]), "treated_units": voice.number_units(facts["treated_units"])}
+
+
+def _of_estimator(voice: Voice, facts: Facts) -> Facts:
+    inner = sentence(voice, Remark(code=facts["code"], facts=facts["facts"]))
+    return {"estimator": voice.phrase(f"estimator.{facts['estimator']}.name"), "inner": inner}
+
+
 REMARKS: dict[str, tuple[Callable[[Facts], str] | None, Callable[[Voice, Facts], Facts]]] = {
     "TREATED_AFTER_WINDOW": (None, _late),
     "MISSING_ROWS": (None, _missing),
@@ -273,5 +297,8 @@ REMARKS: dict[str, tuple[Callable[[Facts], str] | None, Callable[[Voice, Facts],
     "SUPPORT_ENDED": (_many_or_few, _support_ended),
     "PLAUSIBILITY_ON_A_PART": (None, _part_of_rows),
     "BUNDLE": (_one_year_or_more, _bundle),
+    "OF_ESTIMATOR": (None, _of_estimator),
+    "TREATMENT_STOPS": (None, _stops),
+    "START_BETWEEN_ROWS": (None, _stops),
     "INTAKE_FLAGS": (lambda facts: "parts", flags),
 }

@@ -106,6 +106,7 @@ def _estimators(voice: Voice) -> Made:
         _column(voice, "std_error"),
         _column(voice, "interval", "low", "high"),
         _column(voice, "p_value"),
+        _column(voice, "difference", "difference", "difference_low", "difference_high", "difference_p"),
         _column(voice, "inference", "cluster", "clusters", "correction", "factor", "reference", align="left"),
     ]
     findings = voice.findings
@@ -116,6 +117,7 @@ def _estimators(voice: Voice) -> Made:
     notes = [
         voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
         voice.say("table.headline_note"),
+        *([voice.say("table.difference_note")] if any(row.difference for row in findings.estimators) else []),
         *([] if ranged else [voice.say("table.no_range")]),
         voice.say("table.inference_note" if ranged else "table.inference_note_plain"),
         *(voice.say(f"correction_note.{name}") for name in used),
@@ -126,8 +128,16 @@ def _estimators(voice: Voice) -> Made:
     return columns, rows, notes
 
 
+def _difference(voice: Voice, difference: Interval | None) -> Cell:
+    if difference is None:
+        return Cell(voice.phrase("language.missing"), values=(None,) * 4)
+    p = difference.p_value
+    detail = "" if p is None else voice.phrase("table.difference_detail", p=numbers.p_value(p))
+    return Cell(voice.effect(difference.estimate), detail, (difference.estimate, difference.low, difference.high, p))
+
+
 def _estimator_row(voice: Voice, row: EstimatorRow) -> Row:
-    name, average = voice.say(f"estimator.{row.estimator}"), voice.phrase(f"average.{row.average}")
+    name, average = voice.say(f"estimator.{row.estimator}.name"), voice.phrase(f"average.{row.average}")
     comparison, clusters = voice.versus(row.comparison), row.clusters
     cluster = voice.cluster(row.cluster, clusters)
     correction = voice.phrase(f"correction.{row.correction}")
@@ -143,7 +153,7 @@ def _estimator_row(voice: Voice, row: EstimatorRow) -> Row:
     detail = voice.phrase("language.two_parts", one=average, two=comparison)
     first = Cell(mark + name, detail, (name, average, comparison, int(row.headline)))
     return Row(
-        (first, _effect(voice, effect.estimate), _effect(voice, effect.std_error), _span(voice, effect.low, effect.high), _p(voice, effect), inference),
+        (first, _effect(voice, effect.estimate), _effect(voice, effect.std_error), _span(voice, effect.low, effect.high), _p(voice, effect), _difference(voice, row.difference), inference),
         row.headline,
     )  # fmt: skip
 

@@ -1,0 +1,371 @@
+"""Matched and weighted difference-in-differences: a comparison made to look like the treated once, in the base year."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.stats import rankdata
+
+from evalkit.comparison import Comparison
+from evalkit.design import Design
+from evalkit.errors import DesignError, first_five, unknown
+from evalkit.estimate import Estimate, Facts, cell_frame
+from evalkit.estimators.needs import refuse_unmet
+from evalkit.kernels import balancing
+from evalkit.kernels.doubly_robust import Collinear, Separation
+from evalkit.notices import Notice
+from evalkit.shares import with_cell_shares
+from evalkit.words import catalogue
+
+Array = np.ndarray[Any, Any]
+
+METHODS = ("entropy", "propensity", "nearest")
+DISTANCES = ("mahalanobis", "propensity")
+SAME_RANKS = 0.99  # Spearman's correlation from which a column is the outcome under another name
+SMALL = 30  # effective comparison units below which a reader is told
+HEAVY = 0.2  # share of the comparison's weight on one unit from which a reader is told
+OUTSIDE = 0.1  # share of a cohort outside the comparison's range from which a reader is told
+
+
+@dataclass(frozen=True, eq=False)
+class CohortWeights:
+    """The weights of one cohort and its comparison in the base year.
+
+    Attributes
+    ----------
+    cohort, base : first treated period, and the period the covariates are read in
+    rows : (n,) positions of the units compared; treated (n,) which are of the cohort
+    x : (n, k) covariates in the base year; names : their columns; sampling : (n,) sampling weights
+    fit : the fitted weights
+    """
+
+    cohort: int
+    base: int
+    rows: Array
+    treated: Array
+    x: Array
+    names: tuple[str, ...]
+    sampling: Array
+    fit: balancing.Balanced = field(repr=False)
+
+    @property
+    def weights(self) -> Array:
+        """(n,) weights, those of the comparison summing to those of the treated."""
+        return self.fit.treated + self.fit.comparison
+
+    @property
+    def effective_size(self) -> float:
+        """Kish's effective number of comparison units."""
+        return balancing.effective_size(self.fit.comparison)
+
+    @property
+    def outside(self) -> Array:
+        """(n,) treated units with a covariate below the smallest or above the largest in the comparison."""
+        pool = self.x[~self.treated]
+        return np.asarray(self.treated & ((self.x < pool.min(axis=0)) | (self.x > pool.max(axis=0))).any(axis=1))
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Changes of each cohort against those of comparison units weighted or matched to resemble it in the base year.
+
+    Parameters
+    ----------
+    method : "entropy", "propensity" or "nearest"
+        Entropy balancing gives exactly equal means; *propensity* weights by the odds of a logit (Hajek); *nearest* matches with
+        replacement, ties sharing a match.
+    on : columns to balance; the design's covariates if not said. They are read in the last clean period before the cohort starts.
+    neighbours, caliper, distance
+        For *nearest* only: how many neighbours, how far they may be (in Mahalanobis units, or standard deviations of the logit's index),
+        and "mahalanobis" or "propensity". Treated units with nobody within the caliper leave, and are counted.
+    outcome_level : bool
+        Match on the outcome's level in the base year as well. Refused unless asked for here (see Notes).
+    every_period : False
+        Matching again in every period is not offered; True raises the reason.
+
+    Returns
+    -------
+    Estimate
+        Cells of kind ``group_time``, and ``cell_share`` with which :func:`evalkit.aggregate` weights them.
+
+    Raises
+    ------
+    DesignError
+        When a covariate tells the groups apart, is collinear, or has treated means that no weights reach (named); when nothing is there
+        to balance on; and for the outcome's level.
+
+    Notes
+    -----
+    Entropy balancing: Hainmueller (2012), as R's ebal. Odds: Hajek weighting of Abadie (2005), the same as
+    ``GroupTime(method="ipw")`` on covariates held at the base year, trim at .995 included. Both carry the influence of the fitted
+    weights (stacked estimating equations). Sampling weights are those of the base year.
+
+    Weights are fitted once for each set of units compared: once a cohort where the comparison is never treated, once more whenever
+    comparison units start treatment themselves or (unbalanced="pairwise") are not seen, always on base-year covariates.
+
+    Matches have no smooth influence, and the bootstrap fails too (Abadie & Imbens 2008). They are taken as given, which is right for
+    close matches on few columns (Abadie & Imbens 2006). It leaves out the bias from distant matches, and with distance="propensity"
+    that the score was fitted.
+
+    Matching on the outcome's level invites regression to the mean (Daw & Hatfield 2018): where groups differ in level, matches are
+    alike by that year's luck, and part from each other afterwards.
+
+    Examples
+    --------
+    >>> import evalkit as ek
+    >>> design = ek.example_design(covariates=["labour_share"], comparison="never_treated")
+    >>> cells = ek.Weighted("entropy")(design)
+    >>> len(ek.aggregate(cells, by="cohort").theta)
+    4
+    """
+
+    method: str = "entropy"
+    on: Sequence[str] = ()
+    neighbours: int = 1
+    caliper: float | None = None
+    distance: str = "mahalanobis"
+    outcome_level: bool = False
+    every_period: bool = False
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period", "units_followed")
+    cannot: ClassVar[dict[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on", (self.on,) if isinstance(self.on, str) else tuple(self.on))
+        for name, value, allowed in (("method", self.method, METHODS), ("distance", self.distance, DISTANCES)):
+            if value not in allowed:
+                raise DesignError(unknown(name, value, allowed))
+        if self.every_period:
+            raise DesignError(catalogue("en").say("matching.every_period"))
+        if self.method != "nearest" and (self.neighbours, self.caliper, self.distance) != (1, None, "mahalanobis"):
+            raise DesignError(
+                f"neighbours, caliper and distance say how neighbours are found; method={self.method!r} has none. "
+                "Leave them out, or use method='nearest'."
+            )
+        if self.neighbours < 1 or (self.caliper is not None and not self.caliper > 0):
+            raise DesignError(f"neighbours must be 1 or more and caliper positive, not {self.neighbours} and {self.caliper}.")
+
+    def __call__(self, design: Design) -> Estimate:
+        """Return all group-time effects of a design."""
+        refuse_unmet(design, self)
+        if design.rows == "observation":
+            design.psi_from_units(np.empty((0, 0)))  # says why not
+        comparison = Comparison.of(design)
+        fits = _Fits(self, design, comparison)
+        pairs = [(g, t, b) for g in comparison.cohorts for t, b in comparison.pairs(g)]
+        columns = np.zeros((len(pairs), len(design.row_keys)))
+        theta: list[float] = []
+        labels: list[tuple[int, int, bool, int]] = []
+        skipped: list[str] = []
+        for cohort, time, base in pairs:
+            if time == base:
+                labels.append((cohort, time, True, int((design.cohort == cohort).sum())))
+                theta.append(0.0)
+                continue
+            result = fits.cell(cohort, time, base)
+            if result is None:
+                skipped.append(f"{cohort} in {time}")
+                continue
+            value, contribution, treated = result
+            columns[len(theta)] = design.psi_from_units(contribution[:, None])[:, 0]
+            theta.append(value)
+            labels.append((cohort, time, False, treated))
+        if all(reference for _, _, reference, _ in labels):
+            raise DesignError(
+                "No effect can be estimated: no cohort has both a clean base period and a comparison seen in two periods."
+            )
+        notices = design.notices + fits.notices()
+        if skipped:
+            notices += (Notice("CELLS_NOT_ESTIMATED", {"cells": skipped}),)
+        cohorts, periods, reference, units = (np.array(part) for part in zip(*labels, strict=True))
+        cells = cell_frame(
+            "group_time", len(labels), cohort=cohorts, period=periods, event_time=periods - cohorts,
+            units=units, noisy_units=np.where(units > 1, units, 0), reference=reference,
+        )  # fmt: skip
+        facts = Facts(observations=design.observations, first_period=comparison.periods[0])
+        effects = Estimate(np.array(theta), columns[: len(theta)].T, cells, design.row_keys, facts, notices)
+        return with_cell_shares(effects, design, "population")
+
+    def weights(self, design: Design) -> tuple[CohortWeights, ...]:
+        """Return the weights of every cohort against those not yet treated when it starts, for balance tables and pictures."""
+        refuse_unmet(design, self)
+        return tuple(_Fits(self, design, Comparison.of(design)).at_start())
+
+
+class _Fits:
+    """Weights by cohort and comparison, each fitted once, and what a reader must know about them."""
+
+    def __init__(self, spec: Weighted, design: Design, comparison: Comparison) -> None:
+        self.spec, self.design, self.comparison = spec, design, comparison
+        self.names = _columns(spec, design)
+        self.position = {int(p): i for i, p in enumerate(design.periods)}
+        self.Y = np.ascontiguousarray(design.wide(design.y).T)
+        known = dict(zip(design.covariates, design.x.T, strict=True)) | {design.outcome: design.y}
+        long = [known[name] if name in known else design.values(name) for name in self.names]
+        self.X = [design.wide(np.ascontiguousarray(values)) for values in long]
+        self.w = None if design.w is None else design.wide(design.w)
+        self.known: dict[tuple[int, bytes], CohortWeights] = {}
+
+    def cell(self, cohort: int, time: int, base: int) -> tuple[float, Array, int] | None:
+        """Return an effect, (N,) contributions of units and the number treated; None without units on both sides."""
+        change = self.Y[self.position[time]] - self.Y[self.position[base]]
+        found = self.fitted(cohort, self.comparison.of_cell(cohort, time, base), ~np.isnan(change))
+        if found is None:
+            return None
+        value, psi = balancing.effect(change[found.rows], found.treated.astype(float), found.sampling, found.fit)
+        contribution = np.zeros(len(self.design.units))
+        contribution[found.rows] = psi / len(psi)
+        return value, contribution, int((found.fit.treated > 0).sum())
+
+    def at_start(self) -> list[CohortWeights]:
+        """Return each cohort's weights against all that are comparable in its first period."""
+        everyone = np.ones(len(self.design.units), dtype=bool)
+        others = {g: self.comparison.of_cell(g, g, self.comparison.base_of(g)) for g in self.comparison.cohorts}
+        found = (self.fitted(g, others[g], everyone) for g in self.comparison.cohorts)
+        return [weights for weights in found if weights is not None]
+
+    def fitted(self, cohort: int, others: Array, seen: Array) -> CohortWeights | None:
+        """Return the weights of a cohort and these others, as far as they are seen; None without units on both sides."""
+        base = self.comparison.base_of(cohort)
+        b = self.position[base]
+        treated = self.design.cohort == cohort
+        used = (treated | others) & seen & ~np.isnan(self.Y[b])
+        key = cohort, np.packbits(used).tobytes()
+        if key not in self.known:
+            rows = np.flatnonzero(used)
+            if not treated[rows].any() or treated[rows].all():
+                return None
+            x = np.column_stack([column[rows, b] for column in self.X])
+            self._judge(x, rows, base)
+            w = np.ones(len(rows)) if self.w is None else self.w[rows, b]
+            fit = _fit(self.spec, cohort, base, treated[rows].astype(float), x, w, self.names)
+            self.known[key] = CohortWeights(cohort, base, rows, treated[rows], x, self.names, w, fit)
+        return self.known[key]
+
+    def _judge(self, x: Array, rows: Array, base: int) -> None:
+        """Refuse columns that are missing in the base year, or are the outcome's level under another name."""
+        y = self.Y[self.position[base]][rows]
+        for name, values in zip(self.names, x.T, strict=True):
+            if (missing := np.isnan(values)).any():
+                raise DesignError(
+                    f"Column {name!r} is missing in {base} for {missing.sum():,} units: {first_five(self.design.units[rows[missing]])}. "
+                    "Make it a covariate of the design, which leaves such rows out and counts them, or fill it in."
+                )
+            if not self.spec.outcome_level and np.ptp(values) > 0 and np.ptp(y) > 0 and len(y) > 10:
+                alike = np.corrcoef(rankdata(values), rankdata(y))[0, 1]
+                if alike > SAME_RANKS:
+                    raise DesignError(
+                        _level(f"Column {name!r} ranks units as the outcome does (correlation of ranks {alike:.3f}).")
+                    )
+
+    def notices(self) -> tuple[Notice, ...]:
+        """Return what a reader must know: who has no match, weights on few units, poor overlap, trimmed units, the outcome's level."""
+        found, units = self.at_start(), self.design.units
+        remarks = []
+        if self.spec.outcome_level:
+            remarks.append(Notice("WEIGHTED_OUTCOME_LEVEL", {"outcome": self.design.outcome}))
+        alone = [units[c.rows[c.treated & (c.fit.treated == 0)]] for c in found]
+        if sum(map(len, alone)):
+            treated = sum(int(c.treated.sum()) for c in found)
+            facts = {"units": sum(map(len, alone)), "treated_units": treated, "first": first_five(np.concatenate(alone))}
+            remarks.append(Notice("WEIGHTED_UNMATCHED", facts))
+        trimmed = [units[c.rows[c.fit.score.kept == 0]] for c in found if c.fit.score is not None]
+        if sum(map(len, trimmed)):
+            remarks.append(
+                Notice("WEIGHTED_TRIMMED", {"units": sum(map(len, trimmed)), "first": first_five(np.concatenate(trimmed))})
+            )
+        for c in found:
+            pool, share = ~c.treated, c.fit.comparison / c.fit.comparison.sum()
+            if c.effective_size < min(SMALL, pool.sum() / 2) or share.max() > HEAVY:
+                heaviest = units[c.rows[np.argsort(-share, kind="stable")[:5]]]
+                facts = {"cohort": c.cohort, "effective": round(c.effective_size, 1), "comparison_units": int(pool.sum())}
+                remarks.append(
+                    Notice("WEIGHTED_FEW_CARRY", facts | {"largest_share": float(share.max()), "first": first_five(heaviest)})
+                )
+            if c.outside.sum() > OUTSIDE * c.treated.sum():
+                facts = {"cohort": c.cohort, "units": int(c.outside.sum()), "treated_units": int(c.treated.sum())}
+                remarks.append(Notice("WEIGHTED_POOR_OVERLAP", facts | {"first": first_five(units[c.rows[c.outside]])}))
+        return tuple(remarks)
+
+
+def _level(what: str) -> str:
+    return f"{what} {catalogue('en').say('matching.outcome_level')} If you must, ask for it by name: outcome_level=True."
+
+
+def _columns(spec: Weighted, design: Design) -> tuple[str, ...]:
+    """Return the columns to balance, or refuse."""
+    names = tuple(spec.on) or design.covariates
+    if unused := [name for name in design.covariates if name not in names]:
+        raise DesignError(
+            f"The design's covariates {first_five(unused)} are not among on={list(spec.on)}, and would be ignored. "
+            "Name them in on=, or leave them out of the design."
+        )
+    if design.outcome in names and not spec.outcome_level:
+        raise DesignError(_level(f"Column {design.outcome!r} is the outcome."))
+    if spec.outcome_level and design.outcome not in names:
+        names = (*names, design.outcome)
+    if not names:
+        raise DesignError(
+            "There is nothing to weight on: name columns in on=, or covariates in the design. Without them the weights "
+            "are equal and GroupTime() is the estimate."
+        )
+    if len(set(names)) < len(names):
+        raise DesignError(f"Columns are named twice: {first_five(n for n in set(names) if names.count(n) > 1)}.")
+    return tuple(names)
+
+
+def _fit(spec: Weighted, cohort: int, base: int, D: Array, x: Array, w: Array, names: tuple[str, ...]) -> balancing.Balanced:
+    """Fit the weights of one cohort, turning what cannot be fitted into a refusal that names cohort and covariate."""
+    scored = spec.method == "propensity" or (spec.method == "nearest" and spec.distance == "propensity")
+    if scored and D.sum() == 1:
+        raise DesignError(
+            f"The propensity of cohort {cohort}, which is one unit, cannot be fitted. Use method='entropy', or join it to a neighbouring year."
+        )
+    if spec.method == "nearest" and spec.neighbours > (D == 0).sum():
+        raise DesignError(
+            f"Cohort {cohort} has {int((D == 0).sum())} comparison units in {base}: neighbours={spec.neighbours} is more."
+        )
+    try:
+        if spec.method == "entropy":
+            return balancing.entropy(D, x, w)
+        if spec.method == "propensity":
+            return balancing.propensity(D, x, w)
+        fit = balancing.nearest(D, x, w, spec.neighbours, spec.caliper, spec.distance)
+    except balancing.OutsideHull as outside:
+        raise DesignError(_unreached(cohort, base, D, x, names, outside.columns)) from None
+    except Separation:
+        raise DesignError(_separated(cohort, base, D, x, names)) from None
+    except Collinear:
+        culprit = names[balancing.dependent_column(x)]
+        raise DesignError(
+            f"Column {culprit!r} is constant, or a combination of the others ({', '.join(names)}), for cohort {cohort} and its comparison "
+            f"in {base}. Leave it out."
+        ) from None
+    if fit.treated.sum() == 0:
+        raise DesignError(
+            f"No unit of cohort {cohort} has a neighbour within the caliper of {spec.caliper:g} in {base}. Widen it, or match on fewer columns."
+        )
+    return fit
+
+
+def _unreached(cohort: int, base: int, D: Array, x: Array, names: tuple[str, ...], columns: list[int]) -> str:
+    found = [
+        f"{names[j]} (mean of the treated {x[D == 1, j].mean():.4g}; comparison from {x[D == 0, j].min():.4g} to {x[D == 0, j].max():.4g})"
+        for j in columns
+    ]
+    return (
+        f"No weights give the comparison the means of cohort {cohort} in {base}: {first_five(found)}. The treated lie outside what any mix of "
+        "comparison units can be. Leave the covariate out, compare a narrower set of units, or use method='propensity'."
+    )
+
+
+def _separated(cohort: int, base: int, D: Array, x: Array, names: tuple[str, ...]) -> str:
+    one, other = x[D == 1], x[D == 0]
+    alone = (one.min(axis=0) >= other.max(axis=0)) | (one.max(axis=0) <= other.min(axis=0))
+    what = [name for name, tells in zip(names, alone, strict=True) if tells] or [f"{', '.join(names)} together"]
+    return (
+        f"{first_five(what)}: tells cohort {cohort} and its comparison in {base} apart perfectly, so there is no overlap to weight. "
+        "Leave it out, or compare with units that are like the treated."
+    )

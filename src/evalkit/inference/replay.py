@@ -1,0 +1,252 @@
+"""Inference by calling an estimator again: without each cluster, on clusters drawn anew, and on units that were never treated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.design import Design
+from evalkit.errors import DesignError, EstimateError, unknown
+from evalkit.estimate import Absorbed, Estimate, Facts
+from evalkit.notices import Notice
+
+Array = np.ndarray[Any, Any]
+Estimator = Callable[[Design], Estimate]
+
+NUMBERS = ["cohort", "period", "event_time", "at"]
+
+
+def redrawn(design: Design, taken: Array, first_treated: Array | None = None) -> Design:
+    """Return the design on some of its units, in which a unit may be taken more than once and its start may be another.
+
+    Parameters
+    ----------
+    taken : positions in ``design.units``; a unit taken several times becomes several units
+    first_treated : another first treated period for each of them, inf for never
+
+    Examples
+    --------
+    >>> import evalkit as ek
+    >>> design = ek.example_design()
+    >>> redrawn(design, [0, 1, 2, 2]).observations
+    32
+    """
+    panel, rollout = design.panel, design.rollout
+    order = np.argsort(np.asarray(taken), kind="stable")
+    taken = pd.Index(panel.units).get_indexer(pd.Index(design.units))[np.asarray(taken)[order]]
+    starts = np.searchsorted(panel.unit_index, np.arange(len(panel.units) + 1))
+    counts = np.diff(starts)[taken]
+    rows = np.repeat(starts[taken] - np.r_[0, np.cumsum(counts)[:-1]], counts) + np.arange(counts.sum())
+    frame = panel.frame.iloc[rows if panel.order is None else panel.order[rows]].reset_index(drop=True)
+    if panel.unit is not None and len(np.unique(taken)) < len(taken):
+        frame = frame.assign(**{panel.unit: np.repeat(np.arange(len(taken)), counts)})
+    fewer = replace(panel, frame=frame)
+    first = rollout.first_treated[taken] if first_treated is None else np.asarray(first_treated, float)[order]
+    intensity = None if rollout.intensity is None or first_treated is not None else rollout.intensity[rows]
+    return replace(
+        design, panel=fewer, rollout=replace(rollout, first_treated=first, units=fewer.units, intensity=intensity)
+    )  # fmt: skip
+
+
+def replay(estimator: Estimator, design: Design, cluster: str | None = None) -> Estimate:
+    """Return an estimate whose influence is what leaving out each cluster changes, the estimator being called again every time.
+
+    Parameters
+    ----------
+    estimator : callable
+        An estimator, or any function from a design to an estimate, such as ``lambda d: aggregate(Synthetic()(d))``.
+    cluster : str, optional
+        A declared cluster that does not vary within units; the unit itself without it.
+
+    Returns
+    -------
+    Estimate
+        Row g of psi is (G - 1) (theta_hat - theta_hat(-g)), so that with its correction G/(G-1) the covariance is the cluster
+        jackknife around the estimate (CRV3). It is not centred. A parameter that is lost when some cluster is left out has no error.
+
+    Notes
+    -----
+    MacKinnon, Nielsen & Webb (2023, Journal of Econometrics 232), section 4. Costs G estimations: for estimators without a usable
+    psi, and for few clusters.
+    """
+    whole = estimator(design)
+    codes, keys = _clusters(design, cluster)
+    G = len(keys)
+    if G < 2:
+        raise EstimateError("There is only one cluster, so none can be left out. Cluster at a finer level.")
+    without = np.full((G, len(whole.theta)), np.nan)
+    reasons: list[str] = []
+    for g in range(G):
+        try:
+            without[g] = _aligned(whole, estimator(redrawn(design, np.flatnonzero(codes != g))))
+        except DesignError as refusal:
+            reasons.append(str(refusal))
+    lost = np.isnan(without).any(axis=0)
+    psi = np.where(lost, 0.0, (G - 1) * (whole.theta - without))
+    cells = whole.cells.assign(noisy_units=np.where(lost, 0.0, whole.cells["noisy_units"]))
+    notices = whole.notices
+    if lost.any():
+        who = [str(label) for label in keys.iloc[:, 0][np.isnan(without).any(axis=1)]]
+        facts: dict[str, object] = {"parameters": int(lost.sum()), "clusters": who, "reason": (reasons or [""])[0]}
+        notices += (Notice("LOST_WITHOUT_CLUSTER", facts),)
+    return Estimate(whole.theta, psi, cells, keys, _facts(whole.facts, str(keys.columns[0]), "t"), notices)
+
+
+def bootstrap(estimator: Estimator, design: Design, draws: int, seed: int, cluster: str | None = None) -> Estimate:
+    """Return an estimate whose rows are bootstrap draws: clusters drawn with replacement, the estimator called again on each.
+
+    Returns
+    -------
+    Estimate
+        Its rows are named ``draw``, so that every table says where its errors come from: their square is the mean squared deviation
+        of the draws from their mean (R synthdid's convention; ``correction="clusters"`` divides by draws - 1).
+
+    Notes
+    -----
+    A draw in which the estimator refuses, or some parameter does not exist (a small cohort is drawn seldom), is drawn again, and
+    counted in a notice.
+
+    Raises
+    ------
+    EstimateError
+        When more draws fail than succeed: the cohorts are too small for it.
+    """
+    whole = estimator(design)
+    codes, keys = _clusters(design, cluster)
+    members = [np.flatnonzero(codes == g) for g in range(len(keys))]
+    generator = np.random.default_rng(seed)
+    theta, failed, reason = np.empty((draws, len(whole.theta))), 0, ""
+    done = 0
+    while done < draws:
+        chosen = generator.integers(0, len(members), len(members))
+        try:
+            found = _aligned(whole, estimator(redrawn(design, np.concatenate([members[g] for g in chosen]))))
+            failure = "a parameter did not exist" if np.isnan(found).any() else ""
+        except DesignError as refusal:
+            failure = str(refusal)
+        if failure:
+            failed, reason = failed + 1, failure
+            if failed > draws:
+                raise EstimateError(f"More than {draws:,} bootstrap draws failed. The last reason: {reason}")
+            continue
+        theta[done], done = found, done + 1
+    notices = whole.notices
+    if failed:
+        notices += (Notice("DRAWS_FAILED", {"failed": failed, "draws": draws, "reason": reason}),)
+    return _from_draws(whole, theta, "draw", notices)
+
+
+@dataclass(frozen=True, eq=False)
+class Placebo:
+    """What an estimator finds where nothing happened.
+
+    Attributes
+    ----------
+    table : frame with a row per parameter: its labels, the estimate, ``placebos`` (how many), ``rank`` (1: the largest of all in
+        absolute value) and ``p_value`` = rank / (placebos + 1)
+    draws : (B, k) placebo estimates
+    estimate : the estimate with rows named ``placebo``: :func:`evalkit.infer` gives the placebo standard error, which holds if
+        the treated are as noisy as the comparison units
+    """
+
+    table: pd.DataFrame
+    draws: Array
+    estimate: Estimate
+
+
+def placebo(estimator: Estimator, design: Design, draws: int | None = None, seed: int | None = None) -> Placebo:
+    """Return the rank of an estimate among those for never-treated units that are treated on paper at the dates of the cohorts.
+
+    Parameters
+    ----------
+    draws, seed : int
+        How many random sets of never-treated units, as large as the cohorts, and the seed of their choice. With one treated
+        unit each never-treated unit takes its place once instead, and nothing is drawn.
+
+    Raises
+    ------
+    EstimateError
+        Without never-treated units or with no more of them than treated ones, and when draws or seed are missing or too many.
+
+    Notes
+    -----
+    Abadie, Diamond & Hainmueller (2010) for one treated unit; algorithm 4 of Arkhangelsky et al. (2021) for several. The treated
+    units are left out of every placebo.
+    """
+    whole = estimator(design)
+    never = np.flatnonzero(np.isinf(design.cohort))
+    told = set(whole.cells["cohort"].dropna()) or set(design.cohort[np.isfinite(design.cohort)])
+    starts = np.sort(design.cohort[np.isin(design.cohort, list(told))])
+    if len(never) <= len(starts):
+        raise EstimateError(
+            f"{len(never)} never-treated units cannot stand in for {len(starts)} treated ones: placebos need more of them. "
+            "Use replay or bootstrap."
+        )
+    theta = np.array(
+        [_aligned(whole, estimator(redrawn(design, never, first))) for first in _paper_starts(starts, len(never), draws, seed)]
+    )
+    if np.isnan(theta).any():
+        raise EstimateError("Some parameters do not exist in placebos. Rank an average: lambda d: aggregate(estimator(d)).")
+    rank = 1 + (np.abs(theta) >= np.abs(whole.theta) - 1e-12).sum(axis=0)
+    table = whole.cells.assign(estimate=whole.theta, placebos=len(theta), rank=rank, p_value=rank / (len(theta) + 1))
+    # One treated unit has no noise of its own, but placebos do: they are what its error is learned from.
+    learned = replace(whole, cells=whole.cells.assign(noisy_units=np.nan))
+    return Placebo(table, theta, _from_draws(learned, theta, "placebo", whole.notices))
+
+
+def _paper_starts(starts: Array, J: int, draws: int | None, seed: int | None) -> list[Array]:
+    """Return first treated periods (J,) on paper, a set of units each: every unit once, or random sets."""
+    if len(starts) == 1:
+        if draws is not None or seed is not None:
+            raise EstimateError("One treated unit is replaced by each never-treated unit once: leave draws and seed out.")
+        return [np.where(np.arange(J) == j, starts[0], np.inf) for j in range(J)]
+    if draws is None or seed is None:
+        raise EstimateError("Sets of several units are chosen at random: say draws and seed, for example draws=199, seed=7.")
+    generator, out = np.random.default_rng(seed), []
+    for _ in range(draws):
+        first = np.full(J, np.inf)
+        first[generator.choice(J, len(starts), replace=False)] = starts
+        out.append(first)
+    return out
+
+
+def _clusters(design: Design, cluster: str | None) -> tuple[Array, pd.DataFrame]:
+    """Return (N,) codes of the units' clusters, and the frame of their keys."""
+    keys = replace(design, rows="unit").row_keys
+    name = str(keys.columns[0]) if cluster is None else cluster
+    if name not in keys:
+        raise EstimateError(
+            unknown("cluster", name, list(keys.columns)) + " A cluster that is left out whole must not vary within units."
+        )
+    codes, labels = pd.factorize(keys[name], sort=True)
+    return codes, pd.DataFrame({name: np.asarray(labels)})
+
+
+def _aligned(whole: Estimate, other: Estimate) -> Array:
+    """Return the (k,) parameters of another estimate in the order of this one, NaN where it has none."""
+    position = {label: i for i, label in enumerate(_labels(other.cells))}
+    return np.array([other.theta[position[label]] if label in position else np.nan for label in _labels(whole.cells)])
+
+
+def _labels(cells: pd.DataFrame) -> list[tuple[object, ...]]:
+    """Return what says which parameter is which; labels that do not apply are equal to each other."""
+    numbers = [np.nan_to_num(cells[name].to_numpy(dtype=float), nan=-np.inf).tolist() for name in NUMBERS]
+    return list(zip(cells["kind"].tolist(), cells["name"].tolist(), *numbers, strict=True))
+
+
+def _from_draws(whole: Estimate, theta: Array, name: str, notices: tuple[Notice, ...]) -> Estimate:
+    """Return the estimate with B draws as its rows: psi_b = sqrt(B) (theta_b - mean), so that V is their mean squared deviation."""
+    psi = np.sqrt(len(theta)) * (theta - theta.mean(axis=0))
+    rows = pd.DataFrame({name: np.arange(len(theta))})
+    facts = replace(_facts(whole.facts, name, "z"), correction="none")
+    return Estimate(whole.theta, psi, whole.cells, rows, facts, notices)
+
+
+def _facts(facts: Facts, name: str, reference: str) -> Facts:
+    """Return the facts of a replayed estimate. All clusters count, also one whose leaving changes nothing (a donor without weight)."""
+    every = (Absorbed("replay", 1, frozenset({name})),)
+    return Facts(facts.observations, 0, every, "clusters", reference, first_period=facts.first_period)

@@ -404,7 +404,7 @@ def test_why_a_side_row_is_missing_is_kept(monkeypatch):
     def refused(design):
         raise DesignError("Collinear with the fixed effects: treatment.")
 
-    monkeypatch.setattr("evalkit.evaluation.TwoWay", lambda: refused)
+    monkeypatch.setattr("evalkit.alternatives.TwoWay", lambda: refused)
     found = evaluate(study("industry"), folder=FOLDER)
     (remark,) = [remark for remark in found.remarks if remark.code == "TWO_WAY_NOT_ESTIMATED"]
     assert remark.facts == {"reason": "Collinear with the fixed effects: treatment."}

@@ -119,7 +119,7 @@ class _Averages:
         self.cohort = table["cohort"].to_numpy()
         self.reference = table["reference"].to_numpy()
         self.share = position_of_shares(table)
-        self.size = table["units"].to_numpy()
+        self.size, self.noisy = table["units"].to_numpy(), table["noisy_units"].to_numpy()
         self.first_period = cells.facts.first_period if cells.facts.first_period is not None else np.inf
 
     def by_share(self, group: Array) -> Part:
@@ -146,11 +146,14 @@ class _Averages:
         return mean, gradient
 
     def units(self, *groups: Array) -> dict[str, list[float]]:
-        """Treated units behind groups of cells, and how many of them are in cohorts of at least two."""
-        sizes = [[self.size[group & (self.cohort == cohort)].max() for cohort in np.unique(self.cohort[group])] for group in groups]
+        """Treated units behind groups of cells, and how many of them have noise that can be learned."""
+
+        def behind(size: Array, group: Array) -> float:
+            return float(sum(size[group & (self.cohort == cohort)].max() for cohort in np.unique(self.cohort[group])))
+
         return {
-            "units": [float(sum(s)) for s in sizes],
-            "noisy_units": [float(sum(size for size in s if size > 1)) for s in sizes],
+            "units": [behind(self.size, group) for group in groups],
+            "noisy_units": [behind(self.noisy, group) for group in groups],
         }
 
     def estimate(self, parts: list[Part], frame: pd.DataFrame) -> Estimate:

@@ -45,7 +45,7 @@ def with_cell_shares(effects: Estimate, design: Design, shares: str = "sample") 
         by_observation = design.rows == "observation"
         row, count = (np.arange(len(w)), len(w)) if by_observation else (design.unit_index, len(design.units))
         contributions = -np.outer(np.bincount(row, w, count), theta)
-        np.add.at(contributions, (row[inside], row_cell[inside]), w[inside])
+        contributions[row[inside], row_cell[inside]] += w[inside]  # a unit has one row in a cell at most
         psi = (design.psi_from_observations if by_observation else design.psi_from_units)(contributions / w.sum())
     units = table["units"].to_numpy()[cell]
     frame = cell_frame(

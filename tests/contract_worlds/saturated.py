@@ -16,7 +16,7 @@ LEVELS_MULTIPLY = {"constants": "the Poisson regression takes levels for factors
 CURVED = LEVELS_MULTIPLY | {"gift": "with covariates the fitted mean is an exponential curve, and a gift of equal size bends it"}
 
 
-KNOWN = {"jackknife": "the shares (and covariates) of the treated count as known, and leaving a unit out changes them"}
+KNOWN = {"jackknife": "the covariates of the treated count as known, and leaving a unit out changes them"}
 
 
 def positive(frame: pd.DataFrame) -> pd.DataFrame:
@@ -38,16 +38,16 @@ def worlds() -> list[World]:
     return [
         World("interaction_weighted", path, plain, never),
         World("interaction_weighted_by_event_time", Averaged(path, "event_time"), plain, never),
-        World("interaction_weighted_sample", InteractionWeighted(), plain, weight=sizes, cannot=KNOWN),
+        World("interaction_weighted_sample", InteractionWeighted(), plain, weight=sizes),
         World("interaction_weighted_covariates", path, gaps, pairwise | both, weight=sizes),
         World("interaction_weighted_weights_of_rows", path, plain, both | {"rows": "observation"}, weight="sampled"),
         World("interaction_weighted_anticipation", path, early, {"anticipation": 1}),
         World("interaction_weighted_all_treated", path, all_treated),
         World("interaction_weighted_provinces", InteractionWeighted("population", ["province"]), gaps, pairwise),
-        World("interaction_weighted_households", InteractionWeighted(), seen_once, never, unit=None, cannot=KNOWN),
+        World("interaction_weighted_households", InteractionWeighted(), seen_once, never, unit=None),
         World("extended_two_way", extended, plain),
         World("extended_two_way_by_overall", Averaged(extended, "overall"), plain),
-        World("extended_two_way_sample", ExtendedTwoWay(), plain, share, cannot=KNOWN),
+        World("extended_two_way_sample", ExtendedTwoWay(), plain, share),
         World("extended_two_way_never", extended, plain, never | share | {"rows": "observation"}),
         World("extended_two_way_weights", extended, gaps, share | pairwise, weight=sizes),
         World("extended_two_way_rain", extended, gaps, both | pairwise, weight="sampled"),
@@ -55,7 +55,7 @@ def worlds() -> list[World]:
         World("extended_two_way_all_treated", extended, all_treated, share),
         World("extended_two_way_cohorts", by_cohort, gaps, share | pairwise, weight="sampled", cannot=OWN_LEVELS),
         World("extended_two_way_rows_as_households", extended, gaps, crossed | never, cannot=OWN_LEVELS),
-        World("extended_two_way_households", ExtendedTwoWay(), seen_once, share, unit=None, weight="sampled", cannot=KNOWN),
+        World("extended_two_way_households", ExtendedTwoWay(), seen_once, share, unit=None, weight="sampled"),
         World("poisson", poisson, counts, cannot=LEVELS_MULTIPLY),
         World("poisson_never", poisson, counts, never | {"rows": "observation"}, weight=sizes, cannot=LEVELS_MULTIPLY),
         World("poisson_covariates", poisson, with_gaps(counts), share | pairwise, cannot=LEVELS_MULTIPLY),

@@ -11,13 +11,7 @@ NOISE = {
     "constants": "the penalty and the stopping rule grow with the spread of all first differences, common changes of a year included "
     "(the paper's definition); a synthetic control also matches levels"
 }
-FITTED = {
-    "cloning": "the penalty grows with the number of treated villages, and the search stops at other steps, so that doubled villages get "
-    "other weights",
-    **HELD,
-    **NOISE,
-}
-KNOWN = {"jackknife": "the shares count as known, and leaving a village out changes them"}
+FITTED = HELD | NOISE
 
 
 def worlds() -> list[World]:
@@ -26,15 +20,14 @@ def worlds() -> list[World]:
     never = {"comparison": "never_treated"}
     did = Synthetic("did", shares="population")
     return [
-        World("synthetic", Synthetic(), plain, cannot=FITTED),
-        World("synthetic_never", Synthetic(), plain, never, cannot=FITTED),
+        World("synthetic", Synthetic(), plain, cannot=NOISE),
+        World("synthetic_never", Synthetic(), plain, never, cannot=NOISE),
         World("synthetic_control", Synthetic("synthetic_control"), one, cannot=FITTED),
         World("synthetic_demeaned", Synthetic("demeaned"), one, cannot=FITTED),
-        World("synthetic_joint", Synthetic(), one, {"covariates": ["rain"]}, cannot=FITTED),
         World("synthetic_projected", Synthetic("did", "projected", "population"), plain, {"covariates": ["rain"]}),
         World("synthetic_anticipation", Synthetic(), villages(units=50, starts=(0, 2016)), {"anticipation": 1}, cannot=FITTED),
         World("synthetic_did", did, plain),
-        World("synthetic_did_known_shares", Synthetic("did"), plain, never, cannot=KNOWN),
+        World("synthetic_did_known_shares", Synthetic("did"), plain, never),
         World("synthetic_did_all_treated", did, villages(units=60, starts=(2014, 2015, 2017))),
         World("synthetic_did_complete", did, with_gaps(plain), {"unbalanced": "drop_units"}),
     ]

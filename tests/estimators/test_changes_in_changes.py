@@ -138,19 +138,29 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
 
 
 def test_quantile_effects_are_averaged_over_treated_cells_by_their_rows() -> None:
-    frame = villages(units=150)
+    """The average of cells of unequal size, and its influence: that of the cells, and that of how many rows each has."""
+    frame = villages(units=160, starts=(0, 2014, 2014, 2016))
     estimate = ChangesInChanges((0.25, 0.5))(design(frame, comparison="never_treated"))
-    groups = {key: part["y"].to_numpy() for key, part in frame.groupby(["start", "year"])}
-    total, rows = np.zeros(2), 0
-    for start in (2014, 2016):
-        for year in range(start, 2018):
-            four = ((start, year), (start, start - 1), (0, year), (0, start - 1))
-            cell = Cell(*(sample(*groups[key]) for key in four))
-            total += len(groups[start, year]) * np.array([cell.at_quantile(t)[0] for t in (0.25, 0.5)])
-            rows += len(groups[start, year])
-            found = estimate.select(kind="group_time", cohort=start, period=year).theta[0]
-            assert found == pytest.approx(cell.mean()[0], rel=1e-10)
-    np.testing.assert_allclose(estimate.select(kind="quantile").theta, total / rows, rtol=1e-10)
+    groups = {key: part.set_index("village")["y"] for key, part in frame.groupby(["start", "year"])}
+    effects, psi, shares = [], [], []
+    for start, year in ((g, t) for g in (2014, 2016) for t in range(g, 2018)):
+        samples = [groups[key] for key in ((start, year), (start, start - 1), (0, year), (0, start - 1))]
+        cell = Cell(*(sample(*values) for values in samples))
+        found = [cell.at_quantile(t) for t in (0.25, 0.5)]
+        effects.append([value for value, _ in found])
+        parts = [pd.concat([pd.Series(c, v.index) for c, v in zip(each, samples, strict=True)]) for _, each in found]
+        psi.append([160 * part.groupby(level=0).sum().reindex(estimate.rows["village"], fill_value=0) for part in parts])
+        shares.append(estimate.select(kind="cell_share", cohort=start, period=year))
+        mean = estimate.select(kind="group_time", cohort=start, period=year).theta[0]
+        assert mean == pytest.approx(cell.mean()[0], rel=1e-10)
+    p, values = np.array([share.theta[0] for share in shares]), np.array(effects)
+    average = p @ values / p.sum()
+    ours = estimate.select(kind="quantile")
+    np.testing.assert_allclose(ours.theta, average, rtol=1e-10)
+    of_shares = np.array([share.psi[:, 0] for share in shares])
+    for j in range(2):
+        expected = (p @ np.array([cell[j] for cell in psi]) + (values[:, j] - average[j]) @ of_shares) / p.sum()
+        np.testing.assert_allclose(ours.psi[:, j], expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("crossed", [False, True])

@@ -269,6 +269,19 @@ def test_a_covariate_that_moves_incomes_is_taken_off(adjustment: str) -> None:
     assert after == pytest.approx(before, abs=0.1) and overall("synthdid", wet) - before > 1.5
 
 
+def test_with_a_joint_search_a_gift_is_found_and_another_currency_scales_everything() -> None:
+    frame = one_start(20)
+    gift = 0.7 * ((frame["start"] > 0) & (frame["year"] >= 2015))
+    one, given, dear = (
+        Synthetic()(design(frame.assign(y=y), covariates=["rain"])).select(kind="group_time")
+        for y in (frame["y"], frame["y"] + gift, 6.5 * frame["y"])
+    )
+    np.testing.assert_allclose(given.theta - one.theta, 0.7 * (one.cells["event_time"] >= 0), atol=1e-9)
+    np.testing.assert_allclose(given.psi, one.psi, atol=1e-8)
+    np.testing.assert_allclose(dear.theta, 6.5 * one.theta, rtol=1e-8)
+    np.testing.assert_allclose(dear.psi, 6.5 * one.psi, rtol=1e-6, atol=1e-9)
+
+
 def test_projected_coefficients_do_not_depend_on_the_covariates_unit() -> None:
     frame = one_start()
     one, other = (

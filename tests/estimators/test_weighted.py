@@ -95,13 +95,14 @@ def test_entropy_weights_give_the_comparison_the_treated_means(weight: str | Non
         assert comparison.sum() == pytest.approx(treated.sum(), rel=1e-12) and (comparison[~found.treated] > 0).all()
 
 
-def test_propensity_weights_are_the_odds_of_a_logit_and_the_effect_is_their_difference_of_means() -> None:
+@pytest.mark.parametrize("weight", [None, "households"])
+def test_propensity_weights_are_the_odds_of_a_logit_and_the_effect_is_their_difference_of_means(weight: str | None) -> None:
     base = at_base(2014)
-    D = (base["start"] == 2014).to_numpy(float)
-    p = sm.GLM(D, sm.add_constant(base[list(BOTH)]), family=sm.families.Binomial()).fit(tol=1e-12).predict()
+    D, w = (base["start"] == 2014).to_numpy(float), np.ones(len(base)) if weight is None else base[weight].to_numpy(float)
+    p = sm.GLM(D, sm.add_constant(base[list(BOTH)]), family=sm.families.Binomial(), freq_weights=w).fit(tol=1e-12).predict()
     change = (WIDE[2016] - WIDE[2013])[base.index].to_numpy()
-    expected = np.average(change, weights=D) - np.average(change, weights=(1 - D) * p / (1 - p))
-    found = Weighted("propensity", BOTH)(design()).select(kind="group_time", cohort=2014, period=2016).theta[0]
+    expected = np.average(change, weights=w * D) - np.average(change, weights=w * (1 - D) * p / (1 - p))
+    found = Weighted("propensity", BOTH)(design(weight=weight)).select(kind="group_time", cohort=2014, period=2016).theta[0]
     assert found == pytest.approx(expected, rel=1e-9)
 
 

@@ -13,12 +13,14 @@ from evalkit.findings import (
     Findings,
     Headline,
     Interval,
+    NotUsed,
     PathPoint,
     Pretrend,
     Remark,
     Sample,
     TrendPoint,
     Truth,
+    TwoWayWeights,
 )
 from evalkit.study import Published, Words
 
@@ -28,6 +30,16 @@ ERRORS = {"gain": 0.0092, "loss": 0.0121, "small_change": 0.0071, "unclear": 0.0
 LEADS = {"pretrend_failed": [-0.0874, -0.0621, -0.0402, -0.0228], "other": [0.0041, -0.0063, 0.0018, -0.0037]}
 
 EVERY_REMARK = [
+    Remark(code="TREATMENT_STOPS", facts={"units": 3, "treated_units": 59}),
+    Remark(code="START_BETWEEN_ROWS", facts={"units": 2, "treated_units": 59}),
+    Remark(
+        code="OF_ESTIMATOR",
+        facts={
+            "estimator": "weighted",
+            "code": "WEIGHTED_POOR_OVERLAP",
+            "facts": {"cohort": 2016, "units": 2, "treated_units": 20, "first": "530602, 530603"},
+        },
+    ),
     Remark(code="TREATED_AFTER_WINDOW", facts={"units": 3, "last_period": 2022}),
     Remark(code="MISSING_ROWS", facts={"rows": 14, "columns": {"labour_share": 12, "income": 2}}),
     Remark(code="UNBALANCED", facts={"choice": "pairwise", "units": 99, "rows": 976, "complete_units": 90, "periods": 10}),
@@ -150,6 +162,7 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
     share, share_error = EFFECTS[verdict], ERRORS[verdict]
     too_few = verdict == "too_few"
     failed = verdict == "pretrend_failed"
+    apart = 0.01 if verdict == "loss" else 1.0  # in losses estimators differ by more than chance
 
     def row(name: str, average: str, comparison: str, factor: float, headline: bool = False) -> EstimatorRow:
         two_way = name == "two_way"
@@ -157,6 +170,7 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
             estimator=name, average=average, comparison=comparison, effect=interval(effect * factor, error * (0.8 + 0.2 * factor)),
             cluster="county_key", clusters=99, correction="nested" if two_way else "none", factor=1.012 if two_way else 1.0,
             reference="t(98)" if two_way else "z", headline=headline,
+            difference=None if headline else interval(effect * (factor - 1), error * apart),
         )  # fmt: skip
 
     years = range(2013, 2023)
@@ -215,7 +229,13 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
             row("group_time", "dynamic", "not_yet_treated", 1.07),
             row("group_time", "overall", "never_treated", 0.97),
             row("group_time", "dynamic", "never_treated", 1.04),
+            row("imputation", "overall", "not_yet_treated", 0.98),
+            row("stacked", "window", "not_yet_treated", 1.02),
         ],
+        "not_used": [NotUsed(estimator="weighted", reasons=[Remark(code="weighted_on", facts={})])],
+        "two_way_weights": TwoWayWeights(
+            cells=15, negative=0 if scale == "level" else 4, negative_sum=0.0 if scale == "level" else -0.058, forbidden_weight=0.246
+        ),
         "cohorts": [
             Cohort(year=2013, units=2, used=False),
             Cohort(year=2016, units=20, used=True, effect=interval(effect * 1.1, error * 1.4)),
@@ -265,7 +285,9 @@ def without_ranges(values: dict[str, Any]) -> dict[str, Any]:
     return {
         **headlines,
         "path": [point.model_copy(update=none) for point in values["path"]],
-        "estimators": [row.model_copy(update={"effect": bare(row.effect)}) for row in values["estimators"]],
+        "estimators": [
+            row.model_copy(update={"effect": bare(row.effect), "difference": bare(row.difference)}) for row in values["estimators"]
+        ],
         "cohorts": [cohort.model_copy(update={"effect": bare(cohort.effect)}) for cohort in values["cohorts"]],
         "truth": values["truth"] and values["truth"].model_copy(update={"inside": False}),
     }

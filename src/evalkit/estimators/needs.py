@@ -74,6 +74,14 @@ def _two_clean_periods(design: Design, _: Any) -> Facts | None:
     return {"found": max(clean)} if max(clean) < 2 else None
 
 
+def _universal_base(design: Design, _: Any) -> Facts | None:
+    return None if design.base == "universal" else {"base": design.base}
+
+
+def _not_yet_treated(design: Design, _: Any) -> Facts | None:
+    return None if design.comparison == "not_yet_treated" else {"comparison": design.comparison}
+
+
 def _eligible(design: Design, estimator: Any) -> Facts | None:
     return None if estimator.eligible in design.panel.frame else {"column": estimator.eligible}
 
@@ -98,6 +106,8 @@ NEEDS: dict[str, Lack] = {
     "no_anticipation": _no_anticipation,
     "clean_period": _clean_period,
     "two_clean_periods": _two_clean_periods,
+    "universal_base": _universal_base,
+    "not_yet_treated": _not_yet_treated,
     "eligible": _eligible,
     "weighted_on": _weighted_on,
     "others": _others,

@@ -150,8 +150,6 @@ class Weighted:
     def __call__(self, design: Design) -> Estimate:
         """Return all group-time effects of a design."""
         refuse_unmet(design, self)
-        if design.rows == "observation":
-            design.psi_from_units(np.empty((0, 0)))  # says why not
         comparison = Comparison.of(design)
         fits = _Fits(self, design, comparison)
         pairs = [(g, t, b) for g in comparison.cohorts for t, b in comparison.pairs(g)]

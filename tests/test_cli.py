@@ -38,7 +38,12 @@ def test_help_loads_nothing_heavy():
 
 STUDY = {
     "zh": ("99个单位（县）× 10期（2013—2022年），990行", "2016 (20), 2017 (20), 2018 (19)", "这项研究可以运行。"),
-    "en": ("99 units (county) x 10 periods (2013-2022), 990 rows", "2016 (20), 2017 (20), 2018 (19)", "The study can be run."),
+    "en": (
+        "99 units (county) x 10 periods (2013-2022), 990 rows",
+        "2016 (20), 2017 (20), 2018 (19)",
+        "not Two groups, two periods: Treatment starts in 3 periods (2016 to 2018)",
+        "The study can be run.",
+    ),
 }
 DATA = {
     "zh": (

@@ -190,6 +190,11 @@ def test_an_estimator_that_is_not_linear_in_income_is_refused() -> None:
         income_components(design(FRAME), PARTS, squared)
 
 
+def test_a_component_named_twice_is_earned_once() -> None:
+    once, twice = (income_components(design(FRAME), PARTS, ek.GroupTime(), earned) for earned in (["wage"], ["wage", "wage"]))
+    assert once.self_generated == twice.self_generated
+
+
 def test_an_unknown_component_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(ek.DesignError, match="Did you mean 'wage'"):
         income_components(design(FRAME), PARTS, ek.GroupTime(), self_generated=["wages"])

@@ -31,6 +31,8 @@ STUDIES = NUMBERS | {
     "background",
     "yardsticks",
     "alternatives",
+    "alike",
+    "components_found",
     "evaluation",
 }
 EVERYTHING = {*STUDIES, "report", "simulate", "bureau", "examples", "run", "check", "start", "cli", "demo", "evalkit"}
@@ -52,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "shares": CORE,
     "subset": CORE,
     "estimators": CORE | {"kernels", "comparison", "shares", "words", "combinations"},
-    "inference": {"errors", "notices", "estimate", "design"},
+    "inference": {"errors", "notices", "estimate", "design", "subset"},
     "aggregation": CORE | {"shares"},
     "income_effect": CORE | {"aggregation", "shares"},
     "side_by_side": CORE | {"aggregation", "estimators", "inference"},
@@ -72,7 +74,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "background": STUDIES | {"study_data"},
     "yardsticks": STUDIES | {"study_data"},
     "alternatives": STUDIES | {"yardsticks"},
-    "evaluation": STUDIES | {"evalkit", "study_data", "background", "yardsticks", "alternatives"},
+    "alike": CORE | {"diagnostics", "estimators", "findings"},
+    "components_found": STUDIES | {"study_data", "yardsticks"},
+    "evaluation": STUDIES | {"evalkit"},
     "report": {"errors", "words", "codes", "study", "findings", "intake"},
     "run": EVERYTHING,
     "check": EVERYTHING,

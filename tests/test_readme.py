@@ -1,26 +1,169 @@
-"""What the readme shows runs as it is written."""
+"""What the readme and the page of estimators show runs as it is written, and what the page's tables say is so."""
 
+from __future__ import annotations
+
+import doctest
 import re
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import evalkit as ek
 
 ROOT = Path(__file__).parents[1]
+PAGES = ("docs/estimators.md", "docs/estimators.zh-CN.md")
+
+
+@lru_cache
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def code(name: str) -> str:
+    return "\n".join(re.findall(r"```python\n(.*?)```", page(name), re.S))
 
 
 def test_the_code_of_the_readme_runs():
-    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S).group(1)
     names: dict[str, object] = {}
-    exec(compile(block, "README.md", "exec"), names)
+    exec(compile(code("README.md"), "README.md", "exec"), names)
     assert list(names["money"].cells["name"]) == ["effect", "money", "base", "percent"]
     assert names["table"]["band"].eq("uniform").any()
+    assert "two_way - group_time" in set(names["differences"]["name"])
 
 
 def test_every_make_target_the_readmes_name_exists():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+    targets = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.M))
     for name in ("README.md", "README.zh-CN.md", "CONTRIBUTING.md"):
-        named = set(re.findall(r"\bmake ([a-z-]+)\b(?! it)", (ROOT / name).read_text(encoding="utf-8")))
+        named = set(re.findall(r"\bmake ([a-z-]+)\b(?! it)", page(name)))
         assert named & targets and named - targets <= {"and", "lint types"}, named - targets
 
 
-def test_both_readmes_link_to_each_other():
-    assert "README.zh-CN.md" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "README.md" in (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README", "docs/estimators", "docs/intake"])
+def test_both_languages_link_to_each_other(name: str) -> None:
+    own = Path(name).name
+    assert f"{own}.zh-CN.md" in page(f"{name}.md") and f"{own}.md" in page(f"{name}.zh-CN.md")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "docs/architecture.md", "docs/replications.md", *PAGES])
+def test_every_file_that_a_page_links_to_is_there(name: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page(name))
+    missing = [link for link in links if "://" not in link and not (ROOT / name).parent.joinpath(link).exists()]
+    assert missing == []
+
+
+def test_the_code_of_the_page_of_estimators_gives_what_it_shows() -> None:
+    shown = doctest.DocTestParser().get_doctest(code(PAGES[0]), {}, PAGES[0], PAGES[0], 0)
+    assert len(shown.examples) > 60
+    told: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(shown, out=told.append)
+    assert "".join(told) == ""
+
+
+def test_the_chinese_page_shows_the_same_code_and_numbers() -> None:
+    english, chinese = (re.sub(r" +#.*", "", code(name)) for name in PAGES)
+    assert english == chinese
+
+
+def table(name: str, columns: int) -> dict[str, list[str]]:
+    """Return the page's table of estimators with so many columns: name -> its other cells."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page(name).splitlines() if line.startswith("| `")]
+    return {cells[0].strip("`"): cells[1:] for cells in rows if len(cells) == columns and cells[0].strip("`") in ek.ESTIMATORS}
+
+
+@lru_cache
+def data() -> pd.DataFrame:
+    frame = ek.example_frame()
+    started = (frame["first_treated"] > 0) & (frame["year"] >= frame["first_treated"])
+    village = frame["village_id"]
+    return frame.assign(
+        hectares=(village % 17 + 1) * started, eligible=(village % 3 > 0).astype(int), other=2016 * (village % 5 == 0)
+    )
+
+
+CALLS: dict[str, dict[str, Any]] = {
+    "stacked": {"before": 2, "after": 0},  # a longer window leaves nobody who starts later
+    "weighted": {"on": ["rainfall"]},
+    "synthetic": {"adjustment": "projected"},
+    "several_programmes": {"others": ["other"], "never": 0},
+    "switching": {"effects": 2, "placebos": 1},
+}
+
+
+def estimate(name: str, frame: pd.DataFrame | None = None, **choices: Any) -> ek.Estimate:
+    """Return an estimate of the example villages by one estimator; the design's covariates are what is weighted on."""
+    frame = data() if frame is None else frame
+    if name == "two_by_two":
+        frame = frame[frame["first_treated"].isin([0, 2015])]
+    panel = ek.Panel(frame, choices.pop("unit", "village_id"), "year", ["county_id"], choices.pop("weight", None))
+    if name == "dose_response" and panel.unit is not None:
+        rollout = ek.Rollout.from_dose(panel, "hectares")
+    else:
+        rollout = ek.Rollout.from_first_treated(panel, "first_treated", never=0)
+    call = {} if name == "weighted" and "covariates" in choices else CALLS.get(name, {})
+    return ek.ESTIMATORS[name](**call)(ek.Design(panel, rollout, "log_income", **choices))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_table_of_estimators_has_them_all_with_their_classes_and_needs(name: str) -> None:
+    rows = table(name, 7)
+    assert list(rows) == list(ek.ESTIMATORS)
+    for registered, cells in rows.items():
+        estimator = ek.ESTIMATORS[registered]
+        assert cells[0] == f"`{estimator.__name__}`"
+        assert set(re.findall(r"`(\w+)`", cells[2])) == set(estimator.needs), registered
+
+
+@pytest.mark.parametrize("registered", ek.ESTIMATORS)
+def test_the_table_of_estimators_says_what_they_return_and_by_which_convention(registered: str) -> None:
+    cells = table(PAGES[0], 7)[registered]
+    found = estimate(registered)
+    kinds = set(re.findall(r"`(\w+)`", cells[3]))
+    optional = {"covariate"} | ({"event_time"} if registered == "imputation" else set())
+    assert kinds - optional <= set(found.cells["kind"]) <= kinds
+    assert cells[4].startswith(f"`{found.facts.correction}`, {found.facts.reference}")
+    chinese = table(PAGES[1], 7)[registered]
+    assert set(re.findall(r"`(\w+)`", chinese[3])) == kinds and chinese[4].split("，")[0] == f"`{found.facts.correction}`"
+
+
+COLUMNS: tuple[dict[str, Any], ...] = (
+    {"comparison": "never_treated"},
+    {"frame": lambda: data()[data()["first_treated"] > 0]},
+    {"covariates": ["labour_share"]},  # never changes; rainfall does
+    {"weight": "households"},
+    {"frame": lambda: data().drop(index=data().index[[5, 37, 77, 250, 255]]), "unbalanced": "pairwise"},
+    {"unit": None},
+    {"anticipation": 1},
+    {"base": "varying"},
+)
+YES, NO, OUT = "yes", "no", "–"
+
+
+def answer(registered: str, choices: dict[str, Any]) -> str:
+    """Return whether an estimator takes a choice, refuses it, or gives the same effects with it."""
+    choices = {key: value() if callable(value) else value for key, value in choices.items()}
+    try:
+        found = estimate(registered, **choices)
+    except ek.DesignError:
+        return NO
+    usual = estimate(registered)
+    same = len(found.theta) == len(usual.theta) and np.allclose(found.theta, usual.theta, rtol=1e-12)
+    return OUT if same and not {"weight", "unit", "frame", "covariates"} & set(choices) else YES
+
+
+@pytest.mark.parametrize("registered", ek.ESTIMATORS)
+def test_the_table_of_choices_says_which_are_honoured_refused_or_do_not_enter(registered: str) -> None:
+    answers = [answer(registered, choices) for choices in COLUMNS]
+    if (changing := answer(registered, {"covariates": ["rainfall"]})) == YES:
+        fixed = answers[2] == YES and not np.allclose(
+            estimate(registered).theta[:1], estimate(registered, covariates=["labour_share"]).theta[:1], rtol=1e-12
+        )
+        answers[2] = YES if fixed else "changing"
+    else:
+        answers[2] = changing
+    assert table(PAGES[0], 9)[registered] == answers
+    words = {YES: "是", NO: "否", OUT: OUT, "changing": "随时间变的"}
+    assert table(PAGES[1], 9)[registered] == [words[one] for one in answers]

@@ -52,6 +52,8 @@ def aggregate(
     if by not in BY:
         raise EstimateError(unknown("aggregation", by, (*BY, "unit")))
     require_kinds(cells, ("group_time",), "An aggregation")
+    if balance is not None and balance < 0:
+        raise EstimateError(f"balance= counts periods from the start on: 0, 1, 2, ..., not {balance}.")
     if by != "event_time" and (balance is not None or first is not None):
         raise EstimateError("balance= and first= shape a path over event time: they have a meaning with by='event_time' only.")
     averages = _Averages(cells)
@@ -62,7 +64,8 @@ def aggregate(
         effect = effect & (event <= last)
     after = effect & (event >= 0)
     if not after.any():
-        raise EstimateError("There is no effect after treatment among these cells.")
+        until = "" if last is None else f" up to event time {last}"
+        raise EstimateError(f"There is no effect after treatment{until} among these cells.")
     if by == "overall":
         part = averages.by_share(after)
         return averages.estimate([part], cell_frame("overall", 1, **averages.units(after)))
@@ -89,7 +92,7 @@ def _by_event_time(
     if first is not None:
         effect = effect & (event >= first)
     if not (effect & (event >= 0)).any():
-        raise EstimateError(f"No event time from {first} on has an effect. Choose an earlier first.")
+        raise EstimateError(f"No event time from {first} on has an effect after treatment. Choose an earlier first.")
     labels = np.unique(event[effect])
     groups = [effect & (event == label) for label in labels]
     parts = [averages.by_share(group) for group in groups]

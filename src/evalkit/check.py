@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from evalkit.comparison import Comparison
+from evalkit.estimators.needs import Applicable, applicable
 from evalkit.evaluation import evaluate_loaded
 from evalkit.intake.formats import read_table
 from evalkit.intake.guess import guess_mapping
@@ -43,9 +44,19 @@ def describe_study(path: Path, data: Path | None, langs: list[str]) -> list[str]
         facts["comparison"] = words.say(f"check_comparison.{design.comparison}")
         lines += [words.say(f"check_study.{key}", **facts) for key in ("study", "panel")]
         lines += [words.say(f"check_study.{key}", **{**facts, "count": f"{count:,}"}) for key, count in counts.items()]
+        lines += list(_estimators(applicable(design), words))
         lines += [words.say("check_study.remark", sentence=sentence(voice, remark)) for remark in findings.remarks]
         lines.append(words.say("check_study.ok"))
     return lines
+
+
+def _estimators(answers: tuple[Applicable, ...], words: Catalogue) -> Iterator[str]:
+    """Say which estimators apply to the study's design, and of the others why they do not."""
+    names = {one.estimator: words.say(f"estimator.{one.estimator}.name") for one in answers}
+    yield words.say("check_study.apply", names=words.listing([names[one.estimator] for one in answers if one.applies], shown=20))
+    for one in answers:
+        if not one.applies:
+            yield words.say("check_study.not_apply", name=names[one.estimator], why=one.why_not(words.lang))
 
 
 def describe_data(path: Path, mapping: Path | None, langs: list[str], sheet: str | None = None) -> list[str]:

@@ -55,7 +55,7 @@ def combinations(panel: Panel, rollouts: Sequence[Rollout]) -> Combinations:
     Raises
     ------
     RolloutError
-        When two programmes have one name, or a roll-out lacks units of the panel.
+        When there is no programme, two have one name, or a roll-out lacks units of the panel.
 
     Examples
     --------
@@ -65,26 +65,38 @@ def combinations(panel: Panel, rollouts: Sequence[Rollout]) -> Combinations:
     >>> list(made.rows["combination"])
     ['industry', 'industry+health', 'none', 'health']
     """
+    rollouts = (rollouts,) if isinstance(rollouts, Rollout) else tuple(rollouts)
+    if not rollouts:
+        raise RolloutError("Combinations are of programmes: give one roll-out at least.")
+    starts = np.column_stack([first_treated_of(rollout, panel.units) for rollout in rollouts])
     names = [rollout.programme for rollout in rollouts]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise RolloutError(f"Two roll-outs have the same name: {first_five(twice)}. Say programme= when they are made.")
-    starts = np.column_stack([first_treated_of(rollout, panel.units) for rollout in rollouts])
-    on = panel.periods[panel.period_index][:, None] >= starts[panel.unit_index]
-    code = on @ (1 << np.arange(len(names)))
-    label = np.array(["+".join(n for j, n in enumerate(names) if c >> j & 1) or NONE for c in range(1 << len(names))], dtype=object)
+    code, found = np.zeros(len(panel.unit_index), dtype=np.int64), np.zeros((1, 0), dtype=bool)
+    for first in starts.T:  # one programme after the other, so that only combinations that occur are counted
+        on = panel.periods[panel.period_index] >= first[panel.unit_index]
+        pairs, code = np.unique(2 * code + on, return_inverse=True)
+        found = np.column_stack([found[pairs // 2], pairs % 2 == 1])
+    # Told from none to all, a later programme after every combination of those before it.
+    order = np.lexsort(found.T)
+    found, code = found[order], np.argsort(order)[code]
+    label = np.array(["+".join(n for n, has in zip(names, row, strict=True) if has) or NONE for row in found], dtype=object)
     unit = panel.unit or "row"
     rows = pd.DataFrame(
         {unit: panel.units[panel.unit_index], panel.period: panel.periods[panel.period_index], "combination": label[code]}
     )
-    found = np.unique(code)
     size = np.bincount(code * len(panel.periods) + panel.period_index, minlength=len(label) * len(panel.periods))
-    counts = pd.DataFrame(size.reshape(len(label), -1)[found], index=label[found], columns=panel.periods)
+    counts = pd.DataFrame(size.reshape(len(label), -1), index=label, columns=panel.periods)
     first = pd.DataFrame({unit: panel.units, **dict(zip(names, starts.T, strict=True))})
     return Combinations(tuple(names), rows, first, counts)
 
 
 def first_treated_of(rollout: Rollout, units: Array) -> Array:
     """Return (N,) first treated periods of these units, matched by label; raises RolloutError for units it does not know."""
+    if not isinstance(rollout, Rollout):
+        raise RolloutError(
+            f"Another programme is a roll-out, made for example by Rollout.from_first_treated(panel, column, never=...), not {rollout!r}."
+        )
     if rollout.intensity is not None:
         raise RolloutError(
             f"Treatment by {rollout.programme!r} stops or varies in intensity, so a first period does not tell who has it. Make its roll-out "

@@ -31,7 +31,7 @@ class Comparison:
             cohort = np.where(cohort == last, np.inf, cohort)
             periods = periods[periods + design.anticipation < last]
         if len(periods) < 2:
-            raise DesignError("Group-time effects need at least two periods in which a comparison exists.")
+            raise DesignError("Effects by cohort and period need at least two periods in which a comparison exists.")
         inside = np.isfinite(cohort) & (cohort > periods[0] + design.anticipation) & (cohort <= periods[-1])
         cohorts = tuple(int(g) for g in np.unique(cohort[inside]))
         if not cohorts:

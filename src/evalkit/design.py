@@ -82,7 +82,7 @@ class Design:
     notices: tuple[Notice, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        covariates = (self.covariates,) if isinstance(self.covariates, str) else tuple(self.covariates)
+        covariates = (self.covariates,) if isinstance(self.covariates, str) else tuple(str(name) for name in self.covariates)
         self._set(covariates=covariates)
         self._judge_choices()
         columns = {name: self.panel.numbers(name) for name in (self.outcome, *covariates)}

@@ -10,8 +10,8 @@ import pandas as pd
 
 from evalkit.comparison import Comparison
 from evalkit.design import Design
-from evalkit.errors import DesignError, first_five, nearest, unknown
-from evalkit.estimators.synthetic import ADJUSTMENTS, covariates, diverged, refuse_fixed
+from evalkit.errors import DesignError, first_five, nearest
+from evalkit.estimators.synthetic import Synthetic, covariates, weighted
 from evalkit.kernels import synthetic as kernel
 from evalkit.notices import Notice
 
@@ -65,7 +65,9 @@ class AgainstDonors:
         return float(self.left_out["effect"].min()), float(self.left_out["effect"].max())
 
 
-def against_donors(design: Design, unit: object, form: str = "synthdid", adjustment: str = "joint") -> AgainstDonors:
+def against_donors(
+    design: Design, unit: object, form: str = "synthdid", adjustment: str = "joint", solver: str = "frank_wolfe"
+) -> AgainstDonors:
     """Return one treated unit against its donors, the units that are not treated in any period compared.
 
     Parameters
@@ -74,7 +76,7 @@ def against_donors(design: Design, unit: object, form: str = "synthdid", adjustm
         Other treated units leave the pool, and so do donors that are not seen in every period; both are counted in notices.
     unit : label
         One of ``design.units``.
-    form, adjustment : as in :class:`evalkit.Synthetic`
+    form, adjustment, solver : as in :class:`evalkit.Synthetic`
 
     Returns
     -------
@@ -102,9 +104,7 @@ def against_donors(design: Design, unit: object, form: str = "synthdid", adjustm
     >>> result.rank <= 11, len(result.placebos)
     (True, 10)
     """
-    if form not in kernel.FORMS:
-        raise DesignError(unknown("form", form, list(kernel.FORMS)))
-    case = _Case.of(design, unit, form, adjustment)
+    case = _Case.of(design, unit, Synthetic(form, adjustment, solver=solver))
     donors = case.donors
     own, gap = case.measured(case.i, donors)
     placebos = pd.DataFrame([case.measured(j, donors[donors != j])[0] for j in donors], index=None)
@@ -159,8 +159,7 @@ class _Case:
     """The unit, its donors and the periods, as positions, with outcomes (N, T) and covariates (K, N, T)."""
 
     design: Design
-    form: str
-    joint: bool
+    specification: Synthetic
     i: int
     cohort: int
     donors: Array
@@ -172,10 +171,8 @@ class _Case:
     notices: tuple[Notice, ...]
 
     @classmethod
-    def of(cls, design: Design, unit: object, form: str, adjustment: str) -> _Case:
+    def of(cls, design: Design, unit: object, specification: Synthetic) -> _Case:
         """Judge whether the unit can be compared, and with which donors."""
-        if adjustment not in ADJUSTMENTS:
-            raise DesignError(unknown("adjustment", adjustment, ADJUSTMENTS))
         i = _position(design, unit)
         comparison = Comparison.of(design)
         if comparison.cohort[i] not in comparison.cohorts:
@@ -191,18 +188,13 @@ class _Case:
         never = np.isinf(comparison.cohort)
         donors = np.flatnonzero(never & seen)
         _judge(unit, bool(seen[i]), len(before), len(donors))
-        if form != "synthetic_control":
-            refuse_fixed(design, X[:, np.r_[donors, i]][:, :, periods])
         notices = _pool_remarks(int((~never).sum()) - 1, int((never & ~seen).sum()))
-        return cls(design, form, adjustment == "joint", i, cohort, donors, before, after, periods, Y, X, notices)
+        return cls(design, specification, i, cohort, donors, before, after, periods, Y, X, notices)
 
     def fitted(self, i: int, donors: Array) -> tuple[kernel.Weights, Array]:
         """Return the weights for a unit, and its (T,) gap in the periods compared."""
         rows, columns = (np.array([i]), donors), (self.before, self.after)
-        try:
-            found, adjusted = kernel.fit(kernel.FORMS[self.form], self.Y, self.X, rows, columns, self.joint)
-        except kernel.Diverged:
-            raise DesignError(diverged(self.design)) from None
+        found, adjusted = weighted(self.specification, self.design, self.Y, self.X, rows, columns)
         difference = adjusted[i] - found.omega @ adjusted[donors]
         return found, difference[self.periods] - found.lam @ difference[self.before]
 
@@ -215,7 +207,7 @@ class _Case:
         """Return effect, root mean squared gaps and their ratio, and the gap itself."""
         _, gap = self.fitted(i, donors)
         earlier, later = np.isin(self.periods, self.before), np.isin(self.periods, self.after)
-        around = gap[earlier].mean() if kernel.FORMS[self.form].intercept else 0.0
+        around = gap[earlier].mean() if kernel.FORMS[self.specification.form].intercept else 0.0
         before = float(np.sqrt(((gap[earlier] - around) ** 2).mean()))
         after = float(np.sqrt((gap[later] ** 2).mean()))
         ratio = after / before if before > 0 else np.inf

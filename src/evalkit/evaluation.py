@@ -12,9 +12,11 @@ import pandas as pd
 
 import evalkit
 from evalkit.aggregation import aggregate
+from evalkit.alike import alike
 from evalkit.alternatives import alternatives
 from evalkit.background import background_notices, bundle_words, bundled, judge_prices, unit_level
 from evalkit.comparison import Comparison
+from evalkit.components_found import components_found
 from evalkit.design import Design
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
@@ -121,6 +123,8 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         ),
         truth=planted(study, truth, top),
         covariates=list(study.covariates),
+        alike=alike(design),
+        components=components_found(study, design, loaded, show, None if too_few else lambda part: _pretrend(study, part, sample)),
         published=list(study.published),
         **{name: getattr(study, name) for name in _COPIED},
     )
@@ -128,7 +132,7 @@ def _found(study: Study, loaded: Loaded) -> Findings:
 
 _COPIED = (
     "title", "programme", "unit_word", "outcome_word", "money", "prices", "income_definition", "scale", "window",
-    "comparison", "anticipation", "base", "method", "weight", "level", "seed", "smallest_meaningful_percent",
+    "comparison", "anticipation", "base", "method", "covariate_words", "weight", "level", "seed", "smallest_meaningful_percent",
 )  # fmt: skip
 
 

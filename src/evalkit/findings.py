@@ -229,6 +229,103 @@ class TwoWayWeights(Frozen):
     forbidden_weight: float | None
 
 
+class CovariateBalance(Frozen):
+    """One covariate in the base year: means, and standardised differences (treated less comparison), averaged over cohorts.
+
+    ``largest_before`` is the largest difference of one cohort, that of ``largest_cohort``; weighted values are absent without weights.
+    """
+
+    covariate: str
+    treated: float
+    comparison: float
+    weighted: float | None
+    before: float
+    after: float | None
+    largest_before: float
+    largest_cohort: int | None
+    largest_after: float | None
+
+
+class Overlap(Frozen):
+    """One cohort and those it is compared with in its base year.
+
+    ``effective_units`` is the number of comparison units that weights leave (Kish), ``outside_units`` are treated with a covariate
+    outside the comparison's range, ``separated`` says that covariates tell the two apart, so that no propensity can be drawn.
+    """
+
+    cohort: int
+    base: int
+    treated_units: int | None
+    comparison_units: int | None
+    effective_units: float | None
+    outside_units: int | None
+    separated: bool
+
+
+class OverlapBin(Frozen):
+    """The share of one arm whose fitted probability of treatment lies between low and high."""
+
+    cohort: int
+    arm: Literal["treated", "comparison", "weighted"]
+    low: float
+    high: float
+    share: float
+
+
+class Alike(Frozen):
+    """Whether those compared are alike in the study's covariates; ``weighted`` is False where no weights could be fitted.
+
+    ``large_before`` and ``large_after`` name covariates whose difference in some cohort exceeds 0.25, and 0.1 after weighting.
+    """
+
+    covariates: list[CovariateBalance]
+    cohorts: list[Overlap]
+    histogram: list[OverlapBin]
+    weighted: bool
+    large_before: list[str]
+    large_after: list[str]
+
+
+class ComponentRow(Frozen):
+    """The effect on one component of income, in money; the last row is the total, which they add up to exactly.
+
+    ``pretrend_p`` is the p-value of the joint test that both groups moved alike before the start; absent where it cannot be tested.
+    """
+
+    name: str
+    word: Words | None
+    earned: bool
+    effect: Interval
+    pretrend_p: float | None
+
+
+class EarnedShare(Frozen):
+    """The part of the change in income that is earned, with Fieller's interval: 0.8 is 80 per cent."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Components(Frozen):
+    """Effects on the components of income.
+
+    ``growth`` says that each unit's incomes were measured against its own income of the years ``measured_by``, so that equal growth
+    in per cent is the premise, as in a study on the log scale; otherwise the premise is equal growth in money. ``composition`` says
+    that the shares of the components in that income were held fixed. ``gap`` is the sum of the components less the total. ``share`` is absent with the reason in ``no_share``, or where no component counts as earned.
+    """
+
+    rows: list[ComponentRow]
+    growth: bool
+    composition: bool
+    measured_by: tuple[int, int] | None
+    units: int | None
+    left_out: int | None
+    gap: float
+    share: EarnedShare | None
+    no_share: Literal["", "not_asked", "undefined", "without_noise", "too_few"]
+
+
 class Findings(Frozen):
     """Everything a report says, without a sentence.
 
@@ -271,6 +368,9 @@ class Findings(Frozen):
     path: list[PathPoint]
     path_critical: float
     estimators: list[EstimatorRow]
+    covariate_words: Mapping[str, Words] = {}
+    alike: Alike | None = None
+    components: Components | None = None
     not_used: list[NotUsed] = []
     two_way_weights: TwoWayWeights | None = None
     cohorts: list[Cohort]

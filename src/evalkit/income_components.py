@@ -128,7 +128,7 @@ def income_components(
     (['total', 'wage', 'transfer'], True)
     """
     columns = _named(components)
-    earned = (self_generated,) if isinstance(self_generated, str) else tuple(self_generated)
+    earned = (self_generated,) if isinstance(self_generated, str) else tuple(dict.fromkeys(self_generated))
     for name in earned:
         if name not in columns:
             raise DesignError(unknown("component", name, list(columns)))
@@ -159,7 +159,8 @@ def self_generated_share(
     """
     if not 0 < level < 1:
         raise EstimateError(f"The level is a probability between 0 and 1, not {level}.")
-    names, earned = list(effects.cells["name"]), tuple(components)
+    names = list(effects.cells["name"])
+    earned = (components,) if isinstance(components, str) else tuple(dict.fromkeys(components))
     for name in (TOTAL, *earned):
         if name not in names:
             raise EstimateError(unknown("component", name, names))

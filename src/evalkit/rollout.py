@@ -109,7 +109,7 @@ class Rollout:
         Parameters
         ----------
         reversals : "refuse", "started" or "keep"
-            What to do when treatment stops: stop the run; read the effect as that of having started (a unit's first period
+            What to do when treatment stops: refuse; read the effect as that of having started (a unit's first period
             with 1 is its cohort, the stops are counted); or keep the status of every period, for estimators of treatments
             that switch on and off (:class:`evalkit.Switching`). Kept, a unit's cohort is the first period in which its status
             is another than in its first period.
@@ -117,7 +117,8 @@ class Rollout:
         Raises
         ------
         RolloutError
-            When the column holds anything but 0 and 1, and when treatment stops and nothing was said about it.
+            When the column holds anything but 0 and 1, when treatment stops and nothing was said about it, and for a repeated
+            cross-section.
         """
         if reversals not in REVERSALS:
             raise RolloutError(unknown("choice of reversals", reversals, REVERSALS))
@@ -127,6 +128,7 @@ class Rollout:
             raise RolloutError(f"{column!r} must be 0 or 1 in every row, but is not in {first_five(panel.places(rows))}.")
         if reversals == "keep":
             return cls._from_intensity(panel, status, programme or column)
+        _refuse_cross_section(panel)
         same_unit = np.diff(panel.unit_index) == 0
         stops = np.flatnonzero(same_unit & (np.diff(status) < 0)) + 1
         if len(stops) and reversals == "refuse":
@@ -170,11 +172,7 @@ class Rollout:
 
     @classmethod
     def _from_intensity(cls, panel: Panel, intensity: Array, programme: str) -> Rollout:
-        if panel.unit is None:
-            raise RolloutError(
-                "A repeated cross-section does not follow units, so nobody's treatment can be seen to change. "
-                "Use the first treated period of each row's place (from_first_treated)."
-            )
+        _refuse_cross_section(panel)
         starts = np.flatnonzero(np.r_[True, np.diff(panel.unit_index) != 0])
         changed = intensity != intensity[starts][panel.unit_index]
         when = np.where(changed, panel.periods[panel.period_index].astype(float), np.inf)
@@ -315,12 +313,20 @@ def _refuse_undeclared(panel: Panel, by_unit: Array, is_never: Array, column: st
         raise RolloutError(f"First treated periods in {column!r} are not whole numbers: {first_five(np.unique(whole[odd]))}.")
 
 
+def _refuse_cross_section(panel: Panel) -> None:
+    if panel.unit is None:
+        raise RolloutError(
+            "A repeated cross-section does not follow units, so nobody's treatment can be seen to change. "
+            "Use the first treated period of each row's place (from_first_treated)."
+        )
+
+
 def _unseen_starts(panel: Panel, first: Array) -> tuple[Notice, ...]:
-    """Return a remark on units not seen in the period before their first treated row: they may have started there."""
+    """Return a remark on units not seen in the period before their first treated row: they may have started there or earlier."""
     row = np.flatnonzero(panel.periods[panel.period_index] == first[panel.unit_index])
-    before = np.maximum(row - 1, 0)
-    followed = (panel.unit_index[before] == panel.unit_index[row]) & (row > 0)
-    skipped = followed & (panel.period_index[row] - panel.period_index[before] > 1)
+    entered = np.r_[True, np.diff(panel.unit_index) != 0][row]
+    earlier = np.where(entered, -1, panel.period_index[np.maximum(row - 1, 0)])  # where the unit was seen last
+    skipped = panel.period_index[row] - earlier > 1
     if not skipped.any():
         return ()
     return (Notice("START_BETWEEN_ROWS", {"units": int(skipped.sum()), "treated_units": int(np.isfinite(first).sum())}),)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from evalkit.aggregation import aggregate
 from evalkit.design import Design
-from evalkit.errors import DesignError, EstimateError, first_five, unknown
+from evalkit.errors import DesignError, EstimateError, EvalkitError, first_five, unknown
 from evalkit.estimate import Estimate, cell_frame
 from evalkit.estimators import ESTIMATORS
 from evalkit.estimators.needs import Applicable, unmet
@@ -37,6 +37,14 @@ class SideBySide:
 
     estimate: Estimate
     refused: tuple[Applicable, ...]
+
+    def __repr__(self) -> str:
+        names = [str(name) for name in self.estimate.cells["name"]]
+        width = max(len(name) for name in (*names, *(one.estimator for one in self.refused)))
+        lines = [f"Average effect by {len(names)} estimators of one design, {len(self.refused)} refused (.table() has the errors)"]
+        lines += [f"  {name:{width}}  {value: .4g}" for name, value in zip(names, self.estimate.theta, strict=True)]
+        lines += [f"  {one.estimator:{width}}  refused: {one.why_not()}" for one in self.refused]
+        return "\n".join(lines)
 
     def table(self, **inference: Any) -> pd.DataFrame:
         """Return a row for each estimator; keywords go to :func:`evalkit.infer`."""
@@ -77,7 +85,7 @@ def compare(design: Design, estimators: Mapping[str, Estimator] | None = None) -
     design : Design
         With ``rows="unit"`` or a cluster: not every estimator has an influence by observation.
     estimators : mapping of names to estimators, optional
-        Every one of :data:`evalkit.ESTIMATORS` with its defaults, if not said.
+        Every one of :data:`evalkit.ESTIMATORS` with its defaults, if not said. Any function from a design to an estimate will do.
 
     Returns
     -------
@@ -86,7 +94,7 @@ def compare(design: Design, estimators: Mapping[str, Estimator] | None = None) -
     Raises
     ------
     DesignError
-        When no estimator applies.
+        When no estimator applies, and for what is no mapping of names to estimators.
 
     Notes
     -----
@@ -101,7 +109,7 @@ def compare(design: Design, estimators: Mapping[str, Estimator] | None = None) -
     >>> beside.differences().loc[0, "name"]
     'two_way - group_time'
     """
-    chosen = {name: make() for name, make in ESTIMATORS.items()} if estimators is None else dict(estimators)
+    chosen = {name: make() for name, make in ESTIMATORS.items()} if estimators is None else _judged(estimators)
     parts: list[Estimate] = []
     refused: list[Applicable] = []
     for name, estimator in chosen.items():
@@ -110,7 +118,7 @@ def compare(design: Design, estimators: Mapping[str, Estimator] | None = None) -
             continue
         try:
             effect = overall(estimator(design))
-        except DesignError as reason:  # the design has what is needed, and still its numbers do not allow it
+        except EvalkitError as reason:  # the design has what is needed, and still its columns or numbers do not allow it
             refused.append(Applicable(name, (Notice("refused", {"reason": str(reason)}),)))
             continue
         parts.append(effect.map(effect.theta, np.eye(1), effect.cells.assign(kind="overall", name=name)))
@@ -120,6 +128,18 @@ def compare(design: Design, estimators: Mapping[str, Estimator] | None = None) -
     for part in parts[1:]:
         joint = joint.join(part)
     return SideBySide(joint, tuple(refused))
+
+
+def _judged(estimators: Mapping[str, Estimator]) -> dict[str, Estimator]:
+    """Return the estimators by name, or refuse."""
+    example = "for example {'group_time': evalkit.GroupTime()}"
+    if not isinstance(estimators, Mapping):
+        raise DesignError(f"Estimators are given as a mapping of names to estimators, {example}, not as {type(estimators).__name__}.")
+    if not estimators:
+        raise DesignError(f"No estimators were given. Name some, {example}, or leave the mapping out for all of them.")
+    if odd := [name for name, one in estimators.items() if isinstance(one, type) or not callable(one)]:
+        raise DesignError(f"Not an estimator that can be called on a design: {first_five(odd)}. Write it with its brackets, {example}.")
+    return dict(estimators)
 
 
 def overall(estimate: Estimate) -> Estimate:

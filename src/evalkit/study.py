@@ -71,6 +71,18 @@ class Published(BaseModel):
     std_error: float | None = None
 
 
+KNOWN_COMPONENTS = ("wage", "business", "property", "transfer")
+"""Components of income that reports have words for."""
+
+
+class Component(BaseModel):
+    """One part of income: its column, and what it is called where it is not wage, business, property or transfer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    column: str
+    word: Words | None = None
+
+
 class Study(BaseModel):
     """One programme, one outcome, one comparison.
 
@@ -113,6 +125,7 @@ class Study(BaseModel):
     anticipation: int = Field(default=0, ge=0)
     base: Literal["universal", "varying"] = "universal"
     covariates: tuple[str, ...] = ()
+    covariate_words: dict[str, Words] = Field(default={}, description="what covariates are called in reports, by column")
     method: Literal["dr", "ipw", "reg"] = "dr"
     weight: str | None = None
     cluster: str | None = Field(default=None, description="column; the unit itself without it")
@@ -122,6 +135,40 @@ class Study(BaseModel):
     smallest_meaningful_percent: float = 3.0
     truth: str | None = Field(default=None, description="simulated data only: key of the planted effect in truth.json")
     published: tuple[Published, ...] = ()
+    components: dict[str, Component] = Field(default={}, description="parts of income that add up to the outcome: name, and column")
+    self_generated: tuple[str, ...] = Field(default=(), description="components that people earn themselves")
+
+    @field_validator("components", mode="before")
+    @classmethod
+    def _columns_alone(cls, value: Any) -> Any:
+        """Let a component be said by its column alone."""
+        if not isinstance(value, dict):
+            return value
+        return {name: {"column": said} if isinstance(said, str) else said for name, said in value.items()}
+
+    @model_validator(mode="after")
+    def _known_names(self) -> Study:
+        for key, names, among in (
+            ("covariate_words", list(self.covariate_words), list(self.covariates)),
+            ("self_generated", list(self.self_generated), list(self.components)),
+        ):
+            for name in names:
+                if name not in among:
+                    raise ValueError(f"{key} names {name!r}, which is not among {among}")
+        columns = [part.column for part in self.components.values()]
+        if len(columns) == 1:
+            raise ValueError("components has one entry; income has at least two parts that add up to it")
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"components names a column twice: {columns}")
+        if "total" in self.components:
+            raise ValueError("components may not be called 'total', which is income itself")
+        for name, part in self.components.items():
+            if part.word is None and name not in KNOWN_COMPONENTS:
+                raise ValueError(
+                    f"component {name!r} has no words: write {name}: {{column: {part.column}, word: {{zh: ..., en: ...}}}}, or use one of "
+                    f"{', '.join(KNOWN_COMPONENTS)}"
+                )
+        return self
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Study:

@@ -1,4 +1,4 @@
-"""The same design with fewer units, and estimates of parts brought back to the rows of the whole."""
+"""The same design with fewer units, or with units drawn anew, and estimates of parts brought back to the rows of the whole."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, EstimateError, first_five
 from evalkit.estimate import Estimate
 from evalkit.notices import Notice
-from evalkit.panel import Panel
-from evalkit.rollout import Rollout
 
 Array = np.ndarray[Any, Any]
 
@@ -52,25 +50,67 @@ def with_starts(design: Design, keep: Array, first_treated: Array | None, progra
         )
     if not keep.any():
         raise DesignError("No unit would be left.")
-    panel, rollout = design.panel, design.rollout
-    position = pd.Index(panel.units).get_indexer(pd.Index(design.units))
+    rollout, position = design.rollout, _in_panel(design)
     # Units that the design has left out already stay in the panel, so that they are counted again.
-    stays = np.ones(len(panel.units), dtype=bool)
+    stays = np.ones(len(rollout.units), dtype=bool)
     stays[position] = keep
     first = rollout.first_treated
     if first_treated is not None:
-        first = np.full(len(panel.units), np.inf)
+        first = np.full(len(stays), np.inf)
         first[position] = first_treated
-    rows = stays[panel.unit_index]
-    in_frame = rows
-    if panel.order is not None:
-        in_frame = np.empty(len(rows), dtype=bool)
-        in_frame[panel.order] = rows
-    smaller = Panel(panel.frame[in_frame], panel.unit, panel.period, panel.clusters, panel.weight)
-    intensity = None if rollout.intensity is None or first_treated is not None else rollout.intensity[rows]
     notices = _notices(design, keep, first[stays], None if first_treated is not None else rollout.notices)
-    starts = Rollout(programme or rollout.programme, first[stays], smaller.units, dict(rollout.never_codes), notices, intensity)
-    return replace(design, panel=smaller, rollout=starts)
+    told = replace(rollout, programme=programme or rollout.programme, notices=notices)
+    return _of_units(replace(design, rollout=told), np.flatnonzero(stays), first[stays], first_treated is not None)
+
+
+def redrawn(design: Design, taken: Array, first_treated: Array | None = None) -> Design:
+    """Return the design on some of its units, in which a unit may be taken more than once and its start may be another.
+
+    Parameters
+    ----------
+    taken : (U,) positions in ``design.units``; a unit taken several times becomes several units
+    first_treated : (U,) another first treated period for each of them, inf for never
+
+    Raises
+    ------
+    DesignError
+        When these are no positions, or what is taken allows no comparison.
+
+    Examples
+    --------
+    >>> import evalkit as ek
+    >>> design = ek.example_design()
+    >>> redrawn(design, [0, 1, 2, 2]).observations
+    32
+    """
+    taken, units = np.asarray(taken), len(design.units)
+    if taken.dtype.kind not in "iu" or not len(taken) or taken.min() < 0 or taken.max() >= units:
+        raise DesignError(f"Positions in design.units are needed, whole numbers from 0 to {units - 1:,}, and one at least.")
+    order = np.argsort(taken, kind="stable")
+    chosen = _in_panel(design)[taken[order]]
+    first = design.rollout.first_treated[chosen] if first_treated is None else np.asarray(first_treated, float)[order]
+    return _of_units(design, chosen, first, first_treated is not None)
+
+
+def _in_panel(design: Design) -> Array:
+    """Return (N,) positions of the design's units in its panel."""
+    return np.asarray(pd.Index(design.panel.units).get_indexer(pd.Index(design.units)))
+
+
+def _of_units(design: Design, taken: Array, first: Array, moved: bool) -> Design:
+    """Return the design on units of its panel (U,), in order, some of them several times, with their starts, ``moved`` or not."""
+    panel, rollout = design.panel, design.rollout
+    starts = np.searchsorted(panel.unit_index, np.arange(len(panel.units) + 1))
+    counts = np.diff(starts)[taken]
+    rows = np.repeat(starts[taken] - np.r_[0, np.cumsum(counts)[:-1]], counts) + np.arange(counts.sum())
+    frame = panel.frame.iloc[rows if panel.order is None else panel.order[rows]].reset_index(drop=True)
+    if panel.unit is not None and (np.diff(taken) == 0).any():
+        frame = frame.assign(**{panel.unit: np.repeat(np.arange(len(taken)), counts)})
+    fewer = replace(panel, frame=frame)
+    intensity = None if rollout.intensity is None or moved else rollout.intensity[rows]
+    return replace(
+        design, panel=fewer, rollout=replace(rollout, first_treated=first, units=fewer.units, intensity=intensity)
+    )  # fmt: skip
 
 
 def _notices(design: Design, keep: Array, first: Array, old: tuple[Notice, ...] | None) -> tuple[Notice, ...]:

@@ -97,6 +97,11 @@ def test_one_start_has_no_forbidden_comparison() -> None:
         (FRAME, {"weight": "sampled"}, "'sampled' varies within units"),
         (households(rows=800), {"unit": None}, "a repeated cross-section has none"),
         (villages(units=60, starts=(0, 2012)), {}, "No unit starts after 2012"),
+        (
+            FRAME.assign(on=(FRAME["start"] > 0) & (FRAME["year"] >= FRAME["start"])),
+            {"covariates": ["on"]},
+            "on determine treatment",
+        ),
     ],
 )
 def test_data_on_which_it_does_not_hold_are_refused_with_the_reason(
@@ -104,3 +109,16 @@ def test_data_on_which_it_does_not_hold_are_refused_with_the_reason(
 ) -> None:
     with pytest.raises(ek.DesignError, match=message):
         bacon(design(frame, **choices))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e9])
+def test_the_unit_of_a_covariate_and_one_that_only_the_year_moves_do_not_matter(unit: float) -> None:
+    plain = bacon(design(FRAME, covariates=["rain"]))
+    frame = FRAME.assign(
+        scaled=FRAME["rain"] * unit, trend=1e3 * (FRAME["year"] - 2000.0) ** 2, age=FRAME["year"] - FRAME["village"]
+    )
+    for absorbed in ([], ["trend"], ["age", "trend"]):
+        told = bacon(design(frame, covariates=["scaled", *absorbed]))
+        assert [n.facts for n in told.notices] == [{"columns": absorbed}] * bool(absorbed)
+        assert told.coefficient == pytest.approx(plain.coefficient, rel=1e-9)
+        assert told.within_weight == pytest.approx(plain.within_weight, rel=1e-6)

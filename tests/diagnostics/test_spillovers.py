@@ -198,6 +198,11 @@ ALL_ROWS = [1, 9, 17]  # village 1 in its three years
         (changed("lon", 104.0, [1]), {"coordinates": ("lon", "lat")}, "'lon' changes over time for 1 units: 1"),
         (changed("lat", 60.0, ALL_ROWS), {"coordinates": ("lon", "lat")}, "outside China.*1 units: 1"),
         (COORDINATES, {"coordinates": ("lon", "lat"), "widths_km": (20, 10)}, "each larger than the one before"),
+        (COORDINATES, {"coordinates": ("lon", "lat"), "widths_km": (5, np.nan)}, "each larger than the one before"),
+        (COORDINATES, {"coordinates": ("lon", "lat"), "widths_km": ()}, "each larger than the one before"),
+        (COORDINATES, {"coordinates": ("lon", "lat"), "widths_km": "far"}, "each larger than the one before.*not 'far'"),
+        (COORDINATES, {"coordinates": ("lon",)}, "Coordinates are two columns"),
+        (COORDINATES, {"coordinates": "lon"}, "Coordinates are two columns"),
         (changed("county", 2, [1]), {"same": "county"}, "change their 'county': 1"),
         (COORDINATES, {"neighbours": pd.DataFrame({"a": ["x"], "b": ["y"]})}, "None of the 1 pairs"),
         (COORDINATES, {"neighbours": pd.DataFrame({"a": ["x"]})}, "two columns are pairs"),
@@ -208,13 +213,25 @@ def test_what_says_nothing_about_nearness_is_refused(frame: pd.DataFrame, choice
         rings(design(frame), **choices)
 
 
+def test_a_donut_that_leaves_nobody_out_is_no_other_effect() -> None:
+    made = design(COORDINATES)
+    narrow = rings(made, coordinates=("lon", "lat"), widths_km=0.001)
+    with pytest.raises(ek.DesignError, match="the same effect. Choose wider rings"):
+        beside_donut(made, ek.GroupTime(), narrow)
+
+
 def test_rings_that_leave_nobody_far_or_belong_to_other_data_are_refused() -> None:
     made = design(COORDINATES)
     everyone = rings(made, coordinates=("lon", "lat"), widths_km=(500,))
     with pytest.raises(ek.DesignError, match="nobody untouched"):
         spillovers(made, ek.GroupTime(), everyone)
-    with pytest.raises(ek.DesignError, match="made for 8 units, the design has 7"):
-        spillovers(design(COORDINATES[COORDINATES["village"] != 7]), ek.GroupTime(), everyone)
+    near = rings(made, coordinates=("lon", "lat"), widths_km=50)
+    assert near.names == ("0-50 km", FAR)
+    others = (COORDINATES[COORDINATES["village"] != 7], COORDINATES.assign(village=COORDINATES["village"] + 1))
+    for frame in others:
+        for asked in (lambda d: spillovers(d, ek.GroupTime(), near), lambda d: donut(d, near)):
+            with pytest.raises(ek.DesignError, match=r"made for other units \(8\)"):
+                asked(design(frame))
     with pytest.raises(ek.DesignError, match="Did you mean '0-500 km'"):
         donut(made, everyone, ["0-50 km"])
 

@@ -140,6 +140,24 @@ def test_effects_of_another_programme_enter_with_weights_that_add_to_nothing() -
     assert told.coefficient == pytest.approx(leaked, rel=1e-9) and abs(leaked) > 1e-3
 
 
+def test_a_covariate_that_says_nothing_beside_the_effects_is_named() -> None:
+    plain = two_way_weights(design(covariates=["rain"]))
+    told = two_way_weights(design(covariates=["rain", "share"]))
+    assert told.coefficient == pytest.approx(plain.coefficient, rel=1e-9) and plain.notices == ()
+    assert [(n.code, n.facts) for n in told.notices] == [("ABSORBED_COVARIATES", {"columns": ["share"]})]
+
+
+def test_one_other_programme_need_not_be_a_list_and_a_name_is_no_roll_out() -> None:
+    frame = FRAME.assign(other=2014 * (FRAME["village"] % 3 == 0))
+    panel = ek.Panel(frame, "village", "year")
+    rollouts = [ek.Rollout.from_first_treated(panel, column, never=0) for column in ("start", "other")]
+    made = ek.Design(panel, rollouts[0], "y")
+    one, several = two_way_weights(made, rollouts[1]), two_way_weights(made, rollouts[1:])
+    pd.testing.assert_frame_equal(one.contamination, several.contamination)
+    with pytest.raises(ek.RolloutError, match="is a roll-out.*not 'other'"):
+        two_way_weights(made, ["other"])
+
+
 def test_what_has_no_weights_is_refused() -> None:
     with pytest.raises(ek.DesignError, match="repeated cross-section"):
         two_way_weights(design(households(rows=800), unit=None))

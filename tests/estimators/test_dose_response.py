@@ -190,6 +190,7 @@ def test_villages_not_seen_after_their_start_have_no_dose_and_are_counted() -> N
     assert [n.facts for n in notices if n.code == "DOSE_UNKNOWN"] == [{"units": 1}]
 
 
+HEAPED = FRAME.assign(dose=np.where((FRAME["village"] % 5 > 0) & (FRAME["dose"] > 0), 1.0, FRAME["dose"]))
 GROWING = FRAME.assign(dose=FRAME["dose"] * (1 + (FRAME["village"] == 107) * (FRAME["year"] == 2017)))
 
 
@@ -200,6 +201,9 @@ GROWING = FRAME.assign(dose=FRAME["dose"] * (1 + (FRAME["village"] == 107) * (FR
         (FRAME.assign(dose=-FRAME["dose"]), DoseResponse(), {}, "Doses are negative in 100 units"),
         (FRAME.assign(dose=np.ceil(FRAME["dose"] / 2)), DoseResponse(), {}, r"4 coefficients.*cohort 2014 \(2\).*smaller degree"),
         (FRAME, DoseResponse(doses=[0.2, 2, 9]), {}, "Doses 0.2, 9 lie outside those received, 1 to 4"),
+        (FRAME, DoseResponse(doses=[]), {}, "one at least, not \\[\\]"),
+        (FRAME, DoseResponse(doses="many"), {}, "one at least, not 'many'"),
+        (HEAPED, DoseResponse(degree=2, knots=3), {}, "80 of 100 doses are 1, so that 3 inner knots.*fewer knots"),
         (FRAME, DoseResponse(), {"covariates": ["share"]}, "DoseResponse cannot answer this design.*share"),
         (FRAME, DoseResponse(), {"unbalanced": "repeated_cross_section", "drop": True}, "DoseResponse cannot answer this design"),
         (FRAME, DoseResponse(), {"rows": "observation"}, "compares whole units"),
@@ -223,7 +227,8 @@ def test_a_rollout_that_only_knows_starts_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("choices", "message"), [
-    ({"degree": 0}, "degree is a whole number of at least 1"), ({"knots": -1}, "knots is a whole number"), ({"by": "cohorts"}, "'cohort'"),
+    ({"degree": 0}, "degree is a whole number of at least 1"), ({"degree": 2.0}, "not 2.0"), ({"degree": "2"}, "not '2'"),
+    ({"knots": float("nan")}, "not nan"), ({"knots": -1}, "knots is a whole number"), ({"by": "cohorts"}, "'cohort'"),
 ])  # fmt: skip
 def test_options_without_a_meaning_are_refused(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(ek.DesignError, match=message):

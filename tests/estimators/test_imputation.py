@@ -158,6 +158,25 @@ def test_coefficients_before_treatment_are_those_of_a_regression_on_untreated_ro
     np.testing.assert_allclose(leads.theta, [b], rtol=1e-9)
 
 
+def test_of_years_two_apart_the_last_event_times_there_are_get_coefficients_before_treatment() -> None:
+    """The same rows, counted in years of which every other is in the data: -2 and -4 are what -1 and -2 were."""
+    apart = FRAME.assign(year=2 * FRAME["year"], start=2 * FRAME["start"])
+    one, other = (Imputation(pretrend_periods=2)(design(frame)).select(kind="event_time") for frame in (FRAME, apart))
+    assert list(other.cells["event_time"]) == [-4, -2]
+    np.testing.assert_allclose(other.theta, one.theta, rtol=1e-10)
+    np.testing.assert_allclose(other.psi, one.psi, atol=1e-10)
+
+
+@pytest.mark.parametrize("y", [0.1, 0.1 * FRAME["village"], 0.1 * FRAME["village"] + 0.37 * FRAME["year"]])
+@pytest.mark.parametrize("estimator", [Imputation(pretrend_periods=1), TwoStage()])
+def test_outcomes_that_are_nothing_but_effects_of_villages_and_years_leave_no_rounding_that_passes_for_an_effect(
+    estimator: Any, y: Any
+) -> None:
+    estimate = estimator(design(FRAME.assign(y=y)))
+    shown = (estimate.cells["kind"] != "cell_share").to_numpy()
+    assert not estimate.theta[shown].any() and not estimate.psi[:, shown].any()
+
+
 def test_on_a_repeated_cross_section_cohorts_stand_in_for_units() -> None:
     frame = households(600)
     frame["group"] = np.arange(len(frame)) % 7
@@ -258,6 +277,8 @@ def test_what_cannot_be_answered_is_refused_with_the_reason(
         ({"shares": "some"}, "There is no choice of shares 'some'"),
         ({"pretrend_periods": -1}, "pretrend_periods counts periods"),
         ({"pretrend_periods": 1.5}, "pretrend_periods counts periods"),
+        ({"pretrend_periods": "2"}, "pretrend_periods counts periods.*not '2'"),
+        ({"pretrend_periods": True}, "pretrend_periods counts periods.*not True"),
     ],
 )
 def test_a_specification_without_meaning_is_refused(specification: dict[str, Any], message: str) -> None:
@@ -268,7 +289,7 @@ def test_a_specification_without_meaning_is_refused(specification: dict[str, Any
 @pytest.mark.parametrize(
     ("specification", "frame", "message"),
     [
-        ({"pretrend_periods": 7}, FRAME, r"seen at event times -7, -6, -5.*go from -4 to -1: choose pretrend_periods up to 4"),
+        ({"pretrend_periods": 7}, FRAME, r"seen at 4 clean event times .*\(-1, -2, -3, -4\)\. Choose pretrend_periods up to 4"),
         ({"pretrend_periods": 3}, villages(units=60, starts=(2014, 2015)), "cannot be told from unit and period effects"),
         ({"treated_weight": "chosen"}, FRAME.assign(chosen=-1.0), r"negative in 240 treated rows: \d+ \(201\d\)"),
         ({"treated_weight": "chosen"}, FRAME.assign(chosen=np.nan), "missing or negative in 240 treated rows"),

@@ -12,6 +12,7 @@ from worlds import YEARS, households, villages, with_gaps
 
 import evalkit as ek
 from evalkit.estimators.local_projections import LocalProjections
+from evalkit.estimators.stacked import Stacked
 from evalkit.inference.linear import covariance
 
 FRAME = villages(units=90, starts=(0, 2014, 2015, 2017))
@@ -194,6 +195,40 @@ def test_with_covariates_that_explain_growth_the_effect_is_found_and_without_the
         assert by_event(plain)[0] > 1.2
 
 
+@pytest.mark.parametrize("reweighted", [True, False])
+def test_covariates_in_yuan_stand_beside_shares(reweighted: bool) -> None:
+    """A gross product of 10^11 yuan varies 10^10 times as much as a share, and neither is collinear for it."""
+    small, large = (FRAME.assign(product=size * (1 + FRAME["rain"] / 10)) for size in (1.0, 1e11))
+    one, other = (
+        LocalProjections(reweighted=reweighted)(design(frame, covariates=["product", "share"])) for frame in (small, large)
+    )
+    np.testing.assert_allclose(other.theta, one.theta, rtol=1e-8, atol=1e-12)
+    np.testing.assert_allclose(other.psi, one.psi, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("reweighted", [True, False])
+def test_only_the_covariates_that_cannot_be_told_apart_are_named(reweighted: bool) -> None:
+    price = FRAME.assign(price=FRAME["year"].map(dict(zip(YEARS, (0.1, 0.3, 0.2, 0.6, 0.5, 0.7), strict=True))))
+    with pytest.raises(ek.DesignError, match=r"Covariates price are collinear at event time -5.*before=, after="):
+        LocalProjections(reweighted=reweighted)(design(price, covariates=["share", "price", "rain"]))
+
+
+def test_a_number_of_periods_from_an_array_is_a_base() -> None:
+    assert LocalProjections(base=np.int64(2))(design()).theta.tobytes() == LocalProjections(base=2)(design()).theta.tobytes()
+
+
+@pytest.mark.parametrize("estimator", [LocalProjections(), Stacked(before=1, after=0)])
+def test_behind_the_reference_stand_the_treated_seen_in_it(estimator: Any) -> None:
+    """Nobody of 2015, and half of 2014, is seen in the year before the start."""
+    gone = (FRAME["year"] == FRAME["start"] - 1) & (
+        (FRAME["start"] == 2015) | ((FRAME["start"] == 2014) & (FRAME["village"] % 2 == 1))
+    )
+    frame = FRAME[~gone & (FRAME["start"] != 2017)]
+    seen = frame[(frame["year"] == frame["start"] - 1)]["village"].nunique()
+    cells = estimator(design(frame, unbalanced="pairwise")).cells
+    assert cells.loc[cells["reference"], "units"].to_list() == [seen]
+
+
 def test_event_times_beyond_the_data_are_not_shown_and_named() -> None:
     estimate = LocalProjections(before=2, after=5)(design())
     assert list(by_event(estimate)) == [-2, -1, 0, 1, 2, 3]
@@ -254,8 +289,10 @@ def test_a_window_that_no_cohort_is_seen_to_the_end_of_is_refused() -> None:
     [
         ({"composition": "fix"}, "Did you mean 'fixed'"),
         ({"base": "means"}, "Did you mean 'mean'"),
-        ({"base": 0}, "no base '0'"),
-        ({"base": True}, "no base 'True'"),
+        ({"base": 0}, "base=0 is no base.*how many"),
+        ({"base": 2.5}, "base=2.5 is no base"),
+        ({"base": True}, "base=True is no base"),
+        ({"base": None}, "base=None is no base"),
         ({"before": 0}, "before=0 is no number of periods"),
         ({"after": -2}, "after=-2 is no number of periods"),
     ],

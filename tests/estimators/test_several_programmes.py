@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from worlds import households, villages, with_gaps
 import evalkit as ek
 from evalkit.combinations import combinations
 from evalkit.estimators.several_programmes import SeveralProgrammes
+from evalkit.words import catalogue
 
 
 def design(frame: pd.DataFrame, weight: str | None = None, unit: str | None = "village", **choices: Any) -> ek.Design:
@@ -57,11 +59,11 @@ def test_matching_on_the_start_leaves_out_villages_trained_since_another_year() 
     assert effect(by_start(design(six_villages(early=2015))), 2016, 2016) == pytest.approx(4.5)
 
 
-def test_without_other_programmes_it_is_the_group_time_effect() -> None:
-    frame = with_gaps(villages(units=150))
+def test_beside_a_programme_that_nobody_has_it_is_the_group_time_effect() -> None:
+    frame = with_gaps(villages(units=150)).assign(roads=0)
     for choices in ({}, {"covariates": ["share"]}, {"base": "varying", "anticipation": 1}, {"weight": "households"}):
         made = design(frame, unbalanced="pairwise", **choices)
-        ours, theirs = SeveralProgrammes()(made), ek.GroupTime()(made)
+        ours, theirs = SeveralProgrammes(others="roads", never=0)(made), ek.GroupTime()(made)
         ours, theirs = (e.select(kind="group_time") for e in (ours, theirs))
         np.testing.assert_allclose(ours.theta, theirs.theta, atol=1e-9)
         np.testing.assert_allclose(ours.psi, theirs.psi, atol=1e-8 * np.abs(theirs.psi).max())
@@ -159,7 +161,7 @@ def test_an_unknown_choice_is_an_error_that_names_the_nearest(choices: dict[str,
 
 def test_what_cannot_be_followed_is_refused() -> None:
     with pytest.raises(ek.DesignError, match="SeveralProgrammes cannot answer"):
-        SeveralProgrammes()(design(households(rows=800), unit=None))
+        BY_STATUS(design(households(rows=800).assign(training=0), unit=None))
     frame = trained(1, units=120)
     with pytest.raises(ek.DesignError, match="compares whole units"):
         BY_STATUS(design(frame, rows="observation"))
@@ -169,10 +171,42 @@ def test_what_cannot_be_followed_is_refused() -> None:
         SeveralProgrammes(others=ek.Rollout.from_first_treated(panel, "training", never=0))(design(frame))
 
 
-def test_strata_too_small_for_the_covariates_are_counted_as_unmatched() -> None:
+@pytest.mark.parametrize("others", [(), None])
+def test_without_another_programme_it_says_that_none_is_named(others: Any) -> None:
+    with pytest.raises(ek.DesignError, match="No other programme is named"):
+        SeveralProgrammes(others=others)(design(trained(1, units=60)))
+
+
+def test_another_programme_is_a_roll_out_or_a_column() -> None:
+    with pytest.raises(ek.RolloutError, match="Another programme is a roll-out.*not 3"):
+        SeveralProgrammes(others=[3])(design(trained(1, units=60)))
+
+
+def test_covariates_that_no_stratum_can_fit_are_named_and_not_the_other_programmes() -> None:
     frame = six_villages().assign(share=lambda f: f["y"] % 7 + f["village"].str.len())
-    with pytest.raises(ek.DesignError, match="cannot be told apart"):
+    with pytest.raises(ek.DesignError, match=r"Covariates share cannot be fitted in any comparison.*\(training\)"):
         BY_STATUS(design(frame, covariates=["share"]))
+
+
+def test_strata_in_which_the_covariates_cannot_be_fitted_are_counted_apart_from_those_without_comparison() -> None:
+    """Among villages trained since 2013 the share says who has industry; the others are compared as if these were not there."""
+    frame = trained(5, units=240)
+    share = dict(zip(range(240), np.random.default_rng(3).normal(size=240), strict=True))
+    early = frame["training"] == 2013
+    frame = frame.assign(share=np.where(early, (frame["start"] == 2014) * 1.0, frame["village"].map(share)))
+    ours = BY_STATUS(design(frame, covariates=["share"]))
+    apart = BY_STATUS(design(frame[~early], covariates=["share"]))
+    assert effect(ours, 2014, 2015) == pytest.approx(effect(apart, 2014, 2015), rel=1e-12)
+    left = {n.code: n.facts for n in ours.notices}
+    lost = (early & (frame["start"] == 2014) & (frame["year"] >= 2014)).sum()
+    assert left["STRATA_WITHOUT_FIT"]["columns"] == ["share"]
+    assert left["STRATA_WITHOUT_FIT"]["rows"] >= lost > 0
+    without = {n.code: n.facts for n in BY_STATUS(design(frame)).notices}["OTHER_PROGRAMMES_LEFT_OUT"]
+    assert left["OTHER_PROGRAMMES_LEFT_OUT"] == without
+    for lang in ("en", "zh"):
+        assert "share" in catalogue(lang).say(
+            "estimator_notice.STRATA_WITHOUT_FIT", **left["STRATA_WITHOUT_FIT"] | {"columns": "share"}
+        )
 
 
 def test_combinations_say_who_has_what_when() -> None:
@@ -191,3 +225,20 @@ def test_combinations_say_who_has_what_when() -> None:
     stopping = ek.Rollout.from_status(ek.Panel(frame.assign(on=frame["year"] == 2015), "village", "year"), "on", reversals="keep")
     with pytest.raises(ek.RolloutError, match="stops or varies"):
         combinations(panel, [rollouts[0], stopping])
+
+
+def test_one_roll_out_is_a_combination_and_none_is_refused() -> None:
+    panel = ek.Panel(six_villages(), "village", "year")
+    training = ek.Rollout.from_first_treated(panel, "training", never=0)
+    assert list(combinations(panel, training).counts.index) == ["none", "training"]
+    with pytest.raises(ek.RolloutError, match="one roll-out at least"):
+        combinations(panel, [])
+
+
+def test_forty_programmes_cost_no_more_than_the_combinations_that_occur() -> None:
+    panel = ek.Panel(six_villages(), "village", "year")
+    first = ek.Rollout.from_first_treated(panel, "training", never=0)
+    many = [replace(first, programme=f"p{i}") for i in range(40)]
+    made = combinations(panel, many)
+    assert list(made.counts.index) == ["none", "+".join(one.programme for one in many)]
+    assert made.counts.to_numpy().tolist() == combinations(panel, first).counts.to_numpy().tolist()

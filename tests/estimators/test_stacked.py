@@ -223,6 +223,10 @@ def test_what_cannot_be_stacked_is_refused_with_the_reason(frame: pd.DataFrame, 
         ({"before": 0}, "before=0 is no number of periods: before counts 1, 2, 3"),
         ({"after": -1}, "after=-1 is no number of periods"),
         ({"after": 1.5}, "after=1.5 is no number of periods"),
+        ({"after": float("nan")}, "after=nan is no number of periods"),
+        ({"before": "2"}, "before='2' is no number of periods"),
+        ({"before": 2.0}, "before=2.0 is no number of periods"),
+        ({"before": True}, "before=True is no number of periods"),
     ],
 )
 def test_a_specification_without_meaning_is_refused_at_once(fields: dict[str, Any], message: str) -> None:
@@ -237,6 +241,12 @@ def test_a_year_missing_from_the_data_takes_the_cohorts_around_it_out_of_the_sta
     assert facts["COHORTS_OUTSIDE_WINDOW"]["cohorts"] == [2016]
     with pytest.raises(ek.DesignError, match="without a gap"):
         Stacked()(design(frame[frame["start"] != 2014]))
+
+
+@pytest.mark.parametrize("estimator", [Stacked(), LocalProjections(), LocalProjections(base="mean")])
+def test_where_all_change_alike_no_rounding_passes_for_an_effect(estimator: Any) -> None:
+    estimate = estimator(design(FRAME.assign(y=0.1 * FRAME["village"] + 0.37 * FRAME["year"])))
+    assert not estimate.theta.any() and not estimate.psi.any()
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:

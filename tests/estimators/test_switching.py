@@ -297,7 +297,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "nobody loses it": (
         {"effects": 1, "placebos": 0, "switchers": "out"},
         {},
-        "of 0 units whose treatment changes downwards, none",
+        "treatment falls in no unit",
     ),
     "nobody like it": (
         {"placebos": 0, "within": "village"},
@@ -329,8 +329,11 @@ def test_what_cannot_be_answered_is_refused_with_the_reason(name: str) -> None:
         ({"switchers": "off"}, "There is no choice of switchers 'off'"),
         ({"trends": "linear"}, "There is no choice of trends 'linear'"),
         ({"shares": "all"}, "There is no choice of shares 'all'"),
-        ({"effects": 0}, "Ask for one effect at least"),
-        ({"placebos": -1}, "no negative number of placebos"),
+        ({"effects": 0}, "effects is a whole number of at least 1"),
+        ({"placebos": -1}, "placebos one of at least 0, not 3 and -1"),
+        ({"effects": 1.5}, "whole number of at least 1 .* not 1.5"),
+        ({"effects": "3"}, "whole number of at least 1 .* not '3'"),
+        ({"placebos": float("nan")}, "not 3 and nan"),
         ({"adjusted": True}, "say shares='sample' too"),
     ],
 )
@@ -342,6 +345,11 @@ def test_choices_that_do_not_exist_are_refused_before_there_is_a_design(choices:
 def test_where_everybody_starts_in_the_second_year_there_is_nothing_before_to_compare() -> None:
     with pytest.raises(ek.DesignError, match=r"No placebo can be estimated: .* Say placebos=0"):
         Switching(effects=1, placebos=1)(lasting(villages(starts=(0, 2013))))
+
+
+def test_a_trend_asks_for_two_years_before_the_change() -> None:
+    with pytest.raises(ek.DesignError, match=r"learned from two periods before the change, .* add earlier periods"):
+        Switching(effects=1, placebos=0, trends="unit")(lasting(villages(starts=(0, 2013))))
 
 
 def test_a_repeated_cross_section_has_no_changes_to_follow() -> None:

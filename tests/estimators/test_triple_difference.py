@@ -227,6 +227,16 @@ def test_a_design_with_one_unit_a_group_is_refused() -> None:
         TripleDifference()(design(FRAME[one_each]))
 
 
+def test_a_column_that_is_not_there_is_a_need_not_met_so_that_other_estimators_are_named() -> None:
+    frame = villages(units=90)
+    panel = ek.Panel(frame, "village", "year")
+    made = ek.Design(panel, ek.Rollout.from_first_treated(panel, "start", never=0), "y")
+    with pytest.raises(ek.DesignError, match=r"no column eligible that says who was eligible.*Estimators that could: .*group_time"):
+        TripleDifference()(made)
+    beside = ek.compare(made, {"triple_difference": TripleDifference(), "group_time": ek.GroupTime()})
+    assert [one.estimator for one in beside.refused] == ["triple_difference"]
+
+
 def test_unknown_options_are_errors_that_name_the_nearest() -> None:
     with pytest.raises(ek.DesignError, match="Did you mean 'reg'"):
         TripleDifference(method="regr")

@@ -100,6 +100,23 @@ def test_where_one_zero_leaves_the_next_cell_alone_that_is_zero_too_and_no_other
     assert before["reference"].all()
 
 
+def test_villages_seen_once_before_they_start_have_averages_of_zero_there_by_construction_in_whatever_year_it_was() -> None:
+    """Half of a cohort is seen untreated in 2012 only, the other half in 2013 only: no cell is alone, every village is."""
+    odd, late = FRAME["village"] % 2 == 1, FRAME["start"] == 2014
+    frame = FRAME[~(late & (FRAME["year"] == np.where(odd, 2012, 2013)))]
+    cells = TwoStage()(design(frame, unbalanced="pairwise"))
+    zero = cells.cells[cells.cells["reference"]]
+    assert list(zip(zero["cohort"], zero["period"], strict=True)) == [(2014, 2012), (2014, 2013)]
+    assert not cells.theta[zero.index].any() and not cells.psi[:, zero.index].any()
+
+
+def test_a_covariate_that_marks_a_cohort_in_a_year_makes_its_average_zero_by_construction() -> None:
+    marked = ((FRAME["start"] == 2016) & (FRAME["year"] == 2013)).astype(float)
+    cells = TwoStage()(design(FRAME.assign(marked=marked), covariates=["marked"])).cells
+    zero = cells[cells["reference"]]
+    assert list(zip(zero["cohort"], zero["period"], strict=True)) == [(2016, 2013)]
+
+
 def test_before_treatment_averages_add_up_to_nothing_within_a_cohort() -> None:
     estimate = TwoStage()(design(weight="households"))
     before = estimate.select(np.array(estimate.cells["event_time"] < 0), kind="group_time")

@@ -253,3 +253,12 @@ def test_a_repeated_cross_section_has_the_same_degrees_by_row_and_by_observation
     )
     np.testing.assert_allclose(by_row.std_error, by_observation.std_error)
     assert by_row.degrees == by_observation.degrees
+
+
+def test_outcomes_without_noise_have_an_error_of_zero_and_not_too_few_clusters() -> None:
+    frame = ek.example_frame()
+    flat = frame.assign(log_income=0.1 * frame["village_id"] + 0.37 * frame["year"])
+    panel = ek.Panel(flat, "village_id", "year", ["county_id"])
+    design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income")
+    told = ek.infer(ek.Stacked()(design).select(kind="overall"), cluster="county_id").iloc[0]
+    assert told["estimate"] == pytest.approx(0, abs=1e-12) and not told["std_error"] > 1e-12

@@ -12,7 +12,8 @@ from worlds import villages, with_gaps
 import evalkit as ek
 from evalkit.estimators.synthetic import Synthetic
 from evalkit.inference.linear import covariance
-from evalkit.inference.replay import bootstrap, placebo, redrawn, replay
+from evalkit.inference.replay import bootstrap, placebo, replay
+from evalkit.subset import redrawn
 
 
 def design(frame: pd.DataFrame, weight: str | None = None, **choices: Any) -> ek.Design:

@@ -93,8 +93,8 @@ def bacon(design: Design) -> Decomposition:
     Raises
     ------
     DesignError
-        When units are not followed, are missing in some periods, or have weights that vary over time, and when everybody starts
-        together or nobody has a period of each kind.
+        When units are not followed, are missing in some periods, or have weights that vary over time, when everybody starts
+        together or nobody has a period of each kind, and when the effects and the covariates determine treatment.
 
     Notes
     -----
@@ -118,11 +118,12 @@ def bacon(design: Design) -> Decomposition:
             f"No unit starts after {design.periods[0]} and by {design.periods[-1]}, so no comparison has a before and an after."
         )
     n = np.bincount(cohort, design.unit_weight)
-    varying = [j for j, x in enumerate(design.x.T) if not np.array_equal(x, x[design.first_rows][design.unit_index])]
-    absorbed = [name for j, name in enumerate(design.covariates) if j not in varying]
+    Z = _net_of_effects(design)
+    gone = kernel.absorbed(Z[:, 1:-1], design.x)
+    absorbed = [name for name, out in zip(design.covariates, gone, strict=True) if out]
     notices = design.notices + ((Notice("ABSORBED_COVARIATES", {"columns": absorbed}),) if absorbed else ())
-    if varying:
-        return _controlled(design, varying, labels, cohort, start, n, notices)
+    if not gone.all():
+        return _controlled(design, Z[:, np.r_[True, ~gone, True]], labels, cohort, start, n, notices)
     y = _cohort_means(design.wide(design.y), cohort, design.unit_weight, n)
     pairs = kernel.two_by_twos(y, n, start)
     names = np.select(
@@ -135,10 +136,16 @@ def bacon(design: Design) -> Decomposition:
 
 
 def _controlled(
-    design: Design, varying: list[int], labels: Array, cohort: Array, start: Array, n: Array, notices: tuple[Notice, ...]
+    design: Design, Z: Array, labels: Array, cohort: Array, start: Array, n: Array, notices: tuple[Notice, ...]
 ) -> Decomposition:
-    """Return the decomposition with covariates: within cohorts, and between every two of them."""
-    d, y = _residual_treatment(design, design.x[:, varying])
+    """Return the decomposition with covariates Z[:, 1:-1], between treatment and outcome: within cohorts, and between every two."""
+    e = kernel.residual_treatment(Z[:, 0], Z[:, 1:-1], design.w)
+    if e is None:
+        raise DesignError(
+            f"The fixed effects and the covariates {', '.join(design.covariates)} determine treatment: the regression has no coefficient to "
+            "take apart. Leave out the covariate that says who is treated when."
+        )
+    d, y = design.wide(e), design.wide(np.ascontiguousarray(Z[:, -1]))
     d_between, y_between = (_cohort_means(v, cohort, design.unit_weight, n) for v in (d, y))
     within = d - d_between[cohort]
     u = design.unit_weight[:, None]
@@ -159,14 +166,13 @@ def _controlled(
     return Decomposition(_table(labels, pairs, names), float((u * d * y).sum() / total), omega, estimate, notices)
 
 
-def _residual_treatment(design: Design, x: Array) -> tuple[Array, Array]:
-    """Return (N, T) treatment given the effects and covariates, and the outcome given the effects."""
-    columns = np.column_stack([design.treated.astype(float), x, design.y])
+def _net_of_effects(design: Design) -> Array:
+    """Return (n, K + 2) treatment, covariates and outcome net of unit and period effects; without covariates nothing is asked of it."""
+    columns = np.column_stack([design.treated.astype(float), design.x, design.y])
+    if not design.covariates:
+        return columns
     period = two_way.Effects(design.period_index, len(design.periods))
-    Z = two_way.residualise(columns, design.unit_index, len(design.units), [period], design.w)
-    root = np.ones((len(Z), 1)) if design.w is None else np.sqrt(design.w)[:, None]
-    gamma = np.linalg.lstsq(Z[:, 1:-1] * root, Z[:, 0] * root[:, 0], rcond=None)[0]
-    return design.wide(np.ascontiguousarray(Z[:, 0] - Z[:, 1:-1] @ gamma)), design.wide(np.ascontiguousarray(Z[:, -1]))
+    return two_way.residualise(columns, design.unit_index, len(design.units), [period], design.w)
 
 
 def _judge(design: Design) -> None:

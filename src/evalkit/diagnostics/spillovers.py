@@ -36,6 +36,7 @@ class Rings:
     ring : (N,) positions in ``names``, -1 for treated units, in the order of the design's units
     start : (N,) first treated period among the treated units near by (in any ring), inf for far and treated units
     distance : (N,) km to the nearest treated unit, or None when nearness is a matter of places
+    units : (N,) labels of the design's units
     notices : remarks for readers
     """
 
@@ -43,6 +44,7 @@ class Rings:
     ring: Array = field(repr=False)
     start: Array = field(repr=False)
     distance: Array | None = field(repr=False)
+    units: Array = field(repr=False)
     notices: tuple[Notice, ...] = ()
 
     @property
@@ -61,7 +63,7 @@ def rings(
     same: str | None = None,
     neighbours: pd.DataFrame | None = None,
     coordinates: tuple[str, str] | None = None,
-    widths_km: Sequence[float] = (10, 20, 50),
+    widths_km: Sequence[float] | float = (10, 20, 50),
 ) -> Rings:
     """Return how near the untreated units are to the treated ones.
 
@@ -75,7 +77,7 @@ def rings(
         "neighbour".
     coordinates : (longitude, latitude), optional
         Columns in degrees; rings are great-circle distances to the nearest treated unit.
-    widths_km : outer ends of the rings
+    widths_km : outer ends of the rings, or of the only one
 
     Raises
     ------
@@ -148,12 +150,13 @@ def spillovers(design: Design, estimator: Estimator, rings: Rings) -> Estimate:
 def donut(design: Design, rings: Rings, drop: Sequence[str] | None = None) -> Design:
     """Return the same design without the untreated units of some rings; all but "far" unless said.
 
-    Raises DesignError for unknown rings, and when no comparison is left.
+    Raises DesignError for unknown rings, rings of other units, and when no comparison is left.
     """
     names = rings.names[:-1] if drop is None else (drop,) if isinstance(drop, str) else tuple(drop)
     for name in names:
         if name not in rings.names:
             raise DesignError(unknown("ring", name, rings.names))
+    _judge_units(design, rings)
     return without_units(design, np.isin(rings.ring, [rings.names.index(name) for name in names]))
 
 
@@ -161,11 +164,17 @@ def beside_donut(design: Design, estimator: Estimator, rings: Rings, drop: Seque
     """Return the effect with all comparison units, without the near ones, and the difference, with their covariance.
 
     Cells of kind ``overall`` are named "all", "donut" and "difference" (all minus donut). If near units gain too, comparing with
-    them understates the effect and the difference is negative. Raises EstimateError when rows are observations, which cannot be matched
-    between the two.
+    them understates the effect and the difference is negative. Raises DesignError when nobody is in the rings to leave out, and
+    EstimateError when rows are observations, which cannot be matched between the two.
     """
+    smaller = donut(design, rings, drop)
+    if len(smaller.units) == len(design.units):
+        raise DesignError(
+            "No untreated unit is in the rings left out, so the effect without them is the same effect. Choose wider rings, or report that "
+            "nobody is near."
+        )
     whole = named_effects(estimator(design), "overall", "all")
-    part = on_rows_of(named_effects(estimator(donut(design, rings, drop)), "overall", "donut"), whole.rows)
+    part = on_rows_of(named_effects(estimator(smaller), "overall", "donut"), whole.rows)
     both = whole.join(part)
     cells = pd.concat(
         [
@@ -181,13 +190,18 @@ def beside_donut(design: Design, estimator: Estimator, rings: Rings, drop: Seque
 
 
 def _judge_rings(design: Design, rings: Rings) -> None:
-    if len(rings.ring) != len(design.units):
-        raise DesignError(
-            f"The rings were made for {len(rings.ring):,} units, the design has {len(design.units):,}. Make them from this design."
-        )
+    _judge_units(design, rings)
     if not (rings.ring == len(rings.names) - 1).any():
         raise DesignError(
             "No untreated unit is far from the treated: there is nobody untouched to compare with. Choose narrower rings."
+        )
+
+
+def _judge_units(design: Design, rings: Rings) -> None:
+    if not np.array_equal(rings.units, design.units):
+        raise DesignError(
+            f"The rings were made for other units ({len(rings.units):,}) than the design's ({len(design.units):,}). Make them from this "
+            "design."
         )
 
 
@@ -239,15 +253,11 @@ def _pairs(neighbours: pd.DataFrame, labels: pd.Index) -> tuple[tuple[Array, Arr
     return (one[known], other[known]), int((~known).sum())
 
 
-def _by_distance(design: Design, coordinates: tuple[str, str], widths_km: Sequence[float]) -> Rings:
+def _by_distance(design: Design, coordinates: tuple[str, str], widths_km: Sequence[float] | float) -> Rings:
     """Return rings of distance to the nearest treated unit, one tree of points a cohort."""
     from scipy.spatial import cKDTree
 
-    widths = [float(width) for width in widths_km]
-    if not widths or widths[0] <= 0 or (np.diff(widths) <= 0).any():
-        raise DesignError(
-            f"widths_km are the outer ends of the rings, each larger than the one before: (10, 20, 50), not {tuple(widths_km)}."
-        )
+    widths = _widths(widths_km)
     points = _points(design, coordinates)
     untreated = np.flatnonzero(np.isinf(design.cohort))
     cohorts = np.unique(design.cohort[np.isfinite(design.cohort)])
@@ -267,17 +277,32 @@ def _by_distance(design: Design, coordinates: tuple[str, str], widths_km: Sequen
     return _ringed(design, (*names, FAR), by_ring, distance, ())
 
 
+def _widths(widths_km: Sequence[float] | float) -> list[float]:
+    """Return the outer ends of the rings, after judging that they are numbers that grow."""
+    try:
+        widths = np.atleast_1d(np.asarray(widths_km, float))
+    except (TypeError, ValueError):
+        widths = np.zeros(0)
+    if widths.ndim != 1 or not (np.isfinite(widths).all() and (np.diff(widths, prepend=0.0) > 0).all() and len(widths)):
+        raise DesignError(
+            f"widths_km are the outer ends of the rings, each larger than the one before: (10, 20, 50), not {widths_km!r}."
+        )
+    return [float(width) for width in widths]
+
+
 def _ringed(design: Design, names: tuple[str, ...], starts: Array, distance: Array | None, notices: tuple[Notice, ...]) -> Rings:
     """Return rings from (N, R) first treated periods near by, ring by ring: the nearest ring with any counts."""
     near = np.isfinite(starts)
     ring = np.where(near.any(axis=1), near.argmax(axis=1), len(names) - 1)
     treated = np.isfinite(design.cohort)
     start = np.where(treated, np.inf, starts.min(axis=1))
-    return Rings(names, np.where(treated, -1, ring), start, distance, notices)
+    return Rings(names, np.where(treated, -1, ring), start, distance, design.units, notices)
 
 
 def _points(design: Design, coordinates: tuple[str, str]) -> Array:
     """Return (N, 3) points on the unit sphere, after judging the coordinates."""
+    if isinstance(coordinates, str) or len(coordinates) != 2:
+        raise DesignError(f"Coordinates are two columns, ('longitude', 'latitude'), not {coordinates!r}.")
     values = [design.values(name) for name in coordinates]
     first = [value[design.first_rows] for value in values]
     for name, value, own in zip(coordinates, values, first, strict=True):

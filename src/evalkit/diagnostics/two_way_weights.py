@@ -14,6 +14,7 @@ from evalkit.design import Design
 from evalkit.errors import DesignError
 from evalkit.kernels import decomposition as kernel
 from evalkit.kernels import two_way
+from evalkit.notices import Notice
 from evalkit.rollout import Rollout
 
 Array = np.ndarray[Any, Any]
@@ -31,11 +32,13 @@ class TwoWayWeights:
     contamination : DataFrame
         ``programme``, ``cohort`` and ``period`` of the other programmes held constant, and the ``weight`` of their effects, which adds
         to nothing programme by programme; empty without others
+    notices : remarks for readers
     """
 
     cells: pd.DataFrame
     coefficient: float
     contamination: pd.DataFrame = field(repr=False)
+    notices: tuple[Notice, ...] = ()
 
     @property
     def negative(self) -> pd.DataFrame:
@@ -68,14 +71,14 @@ class TwoWayWeights:
         return share, weight / share
 
 
-def two_way_weights(design: Design, others: Sequence[Rollout] = ()) -> TwoWayWeights:
+def two_way_weights(design: Design, others: Sequence[Rollout] | Rollout = ()) -> TwoWayWeights:
     """Return the weights with which :class:`evalkit.TwoWay` adds up the effects of cohorts in periods.
 
     Parameters
     ----------
     design : Design
         Any panel, balanced or not, with covariates and weights. Anticipation does not enter, as it does not enter the regression.
-    others : sequence of Rollout
+    others : sequence of Rollout, or one
         Other programmes whose status is held constant in the same regression. Their effects enter the coefficient with
         weights that add to nothing: the contamination.
 
@@ -108,10 +111,11 @@ def two_way_weights(design: Design, others: Sequence[Rollout] = ()) -> TwoWayWei
         raise DesignError(
             "On a repeated cross-section cohort effects stand in for unit effects: these weights are those of a panel."
         )
+    others = (others,) if isinstance(others, Rollout) else tuple(others)
     aligned = [first_treated_of(other, design.units) for other in others]
     when = design.periods[design.period_index]
     status = [(when >= first[design.unit_index]).astype(float) for first in aligned]
-    e = _residual(design, status)
+    e, notices = _residual(design, status)
     w = np.ones(len(e)) if design.w is None else design.w
     treated = np.flatnonzero(design.treated)
     total = float((w * e)[treated].sum())
@@ -126,26 +130,23 @@ def two_way_weights(design: Design, others: Sequence[Rollout] = ()) -> TwoWayWei
     columns = ["programme", "cohort", "period", "weight"]
     contamination = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     ordered = cells[["cohort", "period", "event_time", "share", "weight"]]
-    return TwoWayWeights(ordered, float((w * e) @ design.y / total), contamination)
+    return TwoWayWeights(ordered, float((w * e) @ design.y / total), contamination, notices)
 
 
-def _residual(design: Design, status: list[Array]) -> Array:
-    """Return (n,) the residual of treatment on unit and period effects, covariates and the status of other programmes."""
+def _residual(design: Design, status: list[Array]) -> tuple[Array, tuple[Notice, ...]]:
+    """Return (n,) the residual of treatment on unit and period effects, covariates and the status of other programmes, and remarks."""
     columns = np.column_stack([design.treated.astype(float), design.x, *status])
     period = two_way.Effects(design.period_index, len(design.periods))
     Z = two_way.residualise(columns, design.unit_index, len(design.units), [period], design.w)
-    root = np.ones(len(Z)) if design.w is None else np.sqrt(design.w)
-    size = np.sqrt((columns**2).sum(axis=0))
-    kept = np.sqrt((Z**2).sum(axis=0)) > 1e-9 * np.where(size > 0, size, 1)
-    kept[0] = False
-    gamma = np.linalg.lstsq(Z[:, kept] * root[:, None], Z[:, 0] * root, rcond=None)[0]
-    e: Array = Z[:, 0] - Z[:, kept] @ gamma
-    if np.sqrt(e @ e) < 1e-9 * size[0]:
+    gone = kernel.absorbed(Z, columns)
+    e = None if gone[0] else kernel.residual_treatment(Z[:, 0], Z[:, 1:][:, ~gone[1:]], design.w)
+    if e is None:
         raise DesignError(
             "The fixed effects, the covariates and the other programmes determine treatment: the regression has no coefficient to "
             "take apart. Programmes that always arrive together are told as one bundle."
         )
-    return e
+    absorbed = [name for name, out in zip(design.covariates, gone[1:], strict=False) if out]
+    return e, design.notices + ((Notice("ABSORBED_COVARIATES", {"columns": absorbed}),) if absorbed else ())
 
 
 def _by_cell(cohort: Array, period: Array, weight: Array, size: Array) -> pd.DataFrame:

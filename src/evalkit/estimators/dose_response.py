@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,8 +48,8 @@ class DoseResponse:
     Raises
     ------
     DesignError
-        When a unit's dose changes after its start or is negative, when a cohort has too few different doses for the spline, and
-        when a dose is asked for that nobody got.
+        When a unit's dose changes after its start or is negative, when a cohort has too few different doses for the spline or so many
+        are the same that knots coincide, and when a dose is asked for that nobody got.
 
     Notes
     -----
@@ -85,8 +86,8 @@ class DoseResponse:
 
     def __post_init__(self) -> None:
         for name, value, least in (("degree", self.degree, 1), ("knots", self.knots, 0)):
-            if int(value) != value or value < least:
-                raise DesignError(f"{name} is a whole number of at least {least}, not {value}.")
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+                raise DesignError(f"{name} is a whole number of at least {least}, not {value!r}.")
         if self.by not in BY:
             raise DesignError(unknown("way of averaging", self.by, BY))
 
@@ -96,7 +97,7 @@ class DoseResponse:
         comparison = Comparison.of(design)
         doses = _doses_of_units(design)
         given = doses[np.isin(comparison.cohort, comparison.cohorts) & ~np.isnan(doses)]
-        spline = kernel.Spline.over(given, self.degree, self.knots)
+        spline = self._spline(given)
         self._refuse_few(comparison, doses, spline)
         at = self._asked(given)
         cells, skipped = _cells(design, comparison, doses, spline)
@@ -124,6 +125,16 @@ class DoseResponse:
             notices += (Notice("CELLS_NOT_ESTIMATED", {"cells": skipped}),)
         return averages.estimate(comparison.periods[0], notices)
 
+    def _spline(self, given: Array) -> kernel.Spline:
+        try:
+            return kernel.Spline.over(given, self.degree, self.knots)
+        except kernel.HeapedDoses:
+            values, counts = np.unique(given, return_counts=True)
+            raise DesignError(
+                f"{counts.max():,} of {len(given):,} doses are {values[counts.argmax()]:g}, so that {self.knots} inner knots at quantiles of the "
+                "doses coincide. Use fewer knots, or GroupTime for treated against not."
+            ) from None
+
     def _refuse_few(self, comparison: Comparison, doses: Array, spline: kernel.Spline) -> None:
         different = {g: len(np.unique(doses[(comparison.cohort == g) & ~np.isnan(doses)])) for g in comparison.cohorts}
         if few := [f"cohort {g} ({count})" for g, count in different.items() if count < spline.size]:
@@ -135,7 +146,12 @@ class DoseResponse:
     def _asked(self, given: Array) -> Array:
         if self.doses is None:
             return np.asarray(np.quantile(given, DECILES))
-        at = np.atleast_1d(np.asarray(self.doses, float))
+        try:
+            at = np.asarray(self.doses, float).ravel()
+        except (TypeError, ValueError):
+            at = np.zeros(0)
+        if not len(at):
+            raise DesignError(f"doses are numbers at which the curve is read, one at least, not {self.doses!r}.")
         if (outside := ~((at >= given.min()) & (at <= given.max()))).any():
             raise DesignError(
                 f"Doses {first_five(f'{d:g}' for d in at[outside])} lie outside those received, {given.min():g} to {given.max():g}: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,7 +33,8 @@ class Imputation:
         Column of weights, zero or more, of treated rows in all averages of effects, such as 1 for poor villages and 0 for
         others. It multiplies the panel's weight and leaves the fit alone.
     pretrend_periods : int
-        How many clean periods before treatment get a coefficient in a regression on untreated rows, to judge parallel trends.
+        How many clean event times before treatment, the last ones that the data have, get a coefficient in a regression on
+        untreated rows, to judge parallel trends.
     shares : "sample" or "population"
         Whether averages over cells are those over the treated of this sample (the authors' convention), or carry the noise of who
         is treated when.
@@ -52,8 +54,8 @@ class Imputation:
     Notes
     -----
     Borusyak, Jaravel & Spiess (2024, Review of Economic Studies 91), with the conventions of R's didimputation 0.5. Untreated rows are those
-    before the first period in which a unit may react, of whatever cohort; there is no base period. The variance is the paper's conservative one (equation 10):
-    effects vary around the average of their cohort and period, weighted by v squared. Rows whose unit or period is never seen
+    before the first period in which a unit may react, of whatever cohort; there is no base period. The variance is the paper's conservative one (theorem 3,
+    equations 7 and 8): effects vary around the average of their cohort and period, weighted by v squared. Rows whose unit or period is never seen
     untreated have no counterfactual: they are left out and counted. Covariates are read in every period. Averages of cells by
     :func:`evalkit.aggregate` are the estimator's own, with its own influence, because the weights within a cell are the same in all of them.
 
@@ -83,8 +85,9 @@ class Imputation:
     def __post_init__(self) -> None:
         if self.shares not in SHARES:
             raise DesignError(unknown("choice of shares", self.shares, SHARES))
-        if self.pretrend_periods < 0 or int(self.pretrend_periods) != self.pretrend_periods:
-            raise DesignError(f"pretrend_periods counts periods before treatment: 0, 1, 2, ..., not {self.pretrend_periods}.")
+        counted = isinstance(self.pretrend_periods, Integral) and not isinstance(self.pretrend_periods, bool)
+        if not counted or self.pretrend_periods < 0:
+            raise DesignError(f"pretrend_periods counts periods before treatment: 0, 1, 2, ..., not {self.pretrend_periods!r}.")
 
     def __call__(self, design: Design) -> Estimate:
         """Return the effects of a design."""
@@ -117,14 +120,14 @@ class Imputation:
     def _leads(self, design: Design, fit: kernel.Counterfactual, beside: Estimate) -> Estimate:
         """Return the coefficients of clean event times, from a regression on untreated rows."""
         event = event_time(design)
-        times = -np.arange(self.pretrend_periods, 0, -1) - design.anticipation
-        D = (times[:, None] == event).astype(float).T
-        if absent := [int(t) for t, d in zip(times, D.T, strict=True) if not d.any()]:
-            seen = np.unique(event[~reacting(design) & np.isfinite(event)]).astype(int)
+        seen = np.unique(event[~reacting(design) & np.isfinite(event)]).astype(int)
+        if len(seen) < self.pretrend_periods:
             raise DesignError(
-                f"No treated unit is seen at event times {first_five(absent)}, so there is no pre-trend to estimate there. Event times "
-                f"before treatment go from {seen.min()} to {seen.max()}: choose pretrend_periods up to {-seen.min() - design.anticipation}."
+                f"pretrend_periods={self.pretrend_periods} asks for more than there is: treated units are seen at {len(seen)} clean event "
+                f"times before treatment ({first_five(seen[::-1])}). Choose pretrend_periods up to {len(seen)}."
             )
+        times = seen[len(seen) - self.pretrend_periods :]
+        D = (times[:, None] == event).astype(float).T
         by_row = by_observation(design)
         try:
             found = kernel.leads(design.y, D, fit.X, fit.effects, by_row)
@@ -157,7 +160,7 @@ def counterfactual(design: Design, estimator: object) -> tuple[kernel.Counterfac
     try:
         fit = kernel.counterfactual(design.y, beyond[:, kept], effects)
     except kernel.Collinear as problem:
-        names = first_five(repr(design.covariates[int(kept[c])]) for c in problem.columns)
+        names = first_five(f"{str(design.covariates[int(kept[c])])!r}" for c in problem.columns)
         raise DesignError(
             f"Covariates {names} do not vary in untreated rows beyond unit and period effects (or not apart from each other), so what they "
             "do cannot be learned there and carried over to treated rows. Leave one out."
@@ -278,11 +281,9 @@ class Cells:
         of_row = np.full(len(design.y), -1)
         of_row[inside] = position[both]
         start, period = cohorts[keys // len(design.periods)], design.periods[keys % len(design.periods)]
-        clean = np.zeros((len(cohorts), len(design.periods)), dtype=bool)
-        clean[code[design.unit_index], design.period_index] = ~reacting(design)
         frame = cell_frame(
             "group_time", len(keys), cohort=start, period=period, event_time=period - start,
-            units=size, noisy_units=np.where(size > 1, size, 0), reference=kernel.zero_by_construction(clean).ravel()[keys],
+            units=size, noisy_units=np.where(size > 1, size, 0),
         )  # fmt: skip
         return cls(of_row, frame)
 
@@ -298,9 +299,9 @@ class Cells:
         """Return the averages of cells with their shares."""
         by_row, k = by_observation(design), len(self.frame)
         means = kernel.average(fit, self.of_row, k, weight, centre, by_row)
-        psi, zero = influence(design, means.contributions, by_row), self.frame["reference"].to_numpy()
-        effects = np.where(zero, 0.0, means.theta)
-        psi[:, zero] = 0.0
+        psi = influence(design, means.contributions, by_row)
+        effects = np.where(means.zero, 0.0, means.theta)
+        psi[:, means.zero] = 0.0
         inside = self.of_row >= 0
         total = row_weights(design).sum()
         theta = np.bincount(self.of_row[inside], weight[inside], k) / total
@@ -308,7 +309,9 @@ class Cells:
         if shares == "population":
             psi_shares = influence(design, self._share_contributions(design, weight, theta, total, by_row), by_row)
         known = {} if shares == "population" else {"noisy_units": 0.0}
-        frame = pd.concat([self.frame, self.frame.assign(kind="cell_share", reference=False, **known)], ignore_index=True)
+        frame = pd.concat(
+            [self.frame.assign(reference=means.zero), self.frame.assign(kind="cell_share", **known)], ignore_index=True
+        )
         facts = Facts(observations=design.observations, first_period=int(design.periods[0]))
         return Estimate(np.r_[effects, theta], np.hstack([psi, psi_shares]), frame, design.row_keys, facts, notices)
 

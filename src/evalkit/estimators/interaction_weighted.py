@@ -63,7 +63,7 @@ class InteractionWeighted:
     shares: str = "sample"
     by_period: Sequence[str] = field(default=())
     slopes: Sequence[tuple[str, str]] = field(default=())
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period")
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period", "universal_base")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 
 from evalkit.comparison import Comparison
 from evalkit.design import Design
-from evalkit.errors import DesignError, unknown
+from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts
 from evalkit.estimators.needs import refuse_unmet
 from evalkit.estimators.stacked import Path, refuse_varying_base, refuse_window, units_in_order
 from evalkit.kernels import local_projections as given_covariates
 from evalkit.kernels import stacks as kernel
-from evalkit.kernels.two_way import Collinear
+from evalkit.kernels.imputation import Collinear
 from evalkit.notices import Notice
 
 Array = np.ndarray[Any, Any]
@@ -58,8 +59,8 @@ class LocalProjections:
     Dube, Girardi, Jorda & Taylor (2025, Journal of Applied Econometrics): y(t+h) - y(t-1) on the switch in t with effects of t;
     the sample of horizon h are switchers in t and units not yet treated in t+h (in t, before the start). Reweighted and without
     covariates it is Callaway & Sant'Anna (2021) with not-yet-treated units by event time, to the last digit. Covariates are
-    read in t, as R's lpdid does: one that treatment may move within the first period is given as a lag. Not reweighted, they
-    stand in the regression (assuming the same coefficients for the treated); reweighted, they are fitted on the clean alone, in
+    read in t, as R's lpdid does (units not seen in t leave): one that treatment may move within the first period is given as a
+    lag. Not reweighted, they stand in the regression (assuming the same coefficients for the treated); reweighted, they are fitted on the clean alone, in
     all periods, and predict what the treated would have done (the paper's regression adjustment; R's lpdid keeps them in the weighted
     regression). Weights of rows are read in the earlier of the two periods compared.
 
@@ -88,9 +89,13 @@ class LocalProjections:
         refuse_window(self.before, self.after)
         if self.composition not in COMPOSITIONS:
             raise DesignError(unknown("composition", self.composition, COMPOSITIONS))
-        counted = isinstance(self.base, int) and not isinstance(self.base, bool) and self.base >= 1
-        if not counted and self.base not in ("last", "mean"):
-            raise DesignError(unknown("base", str(self.base), ("last", "mean", "1", "2", "3")))
+        if isinstance(self.base, str):
+            if self.base not in ("last", "mean"):
+                raise DesignError(unknown("base", self.base, ("last", "mean", "1", "2", "3")))
+        elif not isinstance(self.base, Integral) or isinstance(self.base, bool) or self.base < 1:
+            raise DesignError(
+                f"base={self.base!r} is no base: it is 'last', 'mean', or how many of the last clean periods: 1, 2, 3, ..."
+            )
 
     def __call__(self, design: Design) -> Estimate:
         """Return the path of a design and its mean after treatment."""
@@ -138,10 +143,12 @@ class LocalProjections:
         fit = given_covariates.adjusted if self.reweighted else given_covariates.directly
         try:
             theta, contributions = fit(list(starts.values()), len(path.panel.order))
-        except Collinear:
+        except Collinear as problem:
+            names = first_five(design.covariates[c] for c in problem.columns)
+            among = "the clean units" if self.reweighted else "starters and clean units"
             raise DesignError(
-                f"Covariates {', '.join(design.covariates)} are collinear with each other or with treatment at event time {event}. "
-                "Leave one out."
+                f"Covariates {names} are collinear at event time {event}: among {among} they do not vary within a period of start, or not "
+                "apart from each other and from treatment. Leave one out, or keep to event times with more clean units (before=, after=)."
             ) from None
         path.append(event, both, theta, contributions)
 
@@ -180,8 +187,8 @@ class _Horizons:
         self.origins: dict[int, _Origin] = {}
         for period in periods:
             clean = [i for p, i in self.position.items() if p + comparison.design.anticipation < period]
-            used = clean[-base:] if isinstance(base, int) else {"last": clean[-1:], "mean": clean}[base]
-            enough = len(used) >= (base if isinstance(base, int) else 1)
+            used = {"last": clean[-1:], "mean": clean}[base] if isinstance(base, str) else clean[-base:]
+            enough = len(used) >= (1 if isinstance(base, str) else base)
             if enough and (self.fixed is None or period + self.fixed <= last):
                 at = min(i for p, i in self.position.items() if p >= period)
                 self.origins[period] = _Origin(panel.starting(period), used[-1], panel.base(np.array(used)), at)
@@ -208,7 +215,7 @@ class _Horizons:
         until = (event if self.fixed is None else self.fixed) + self.comparison.design.anticipation
         return self.panel.later(period + max(until, 0))
 
-    def at_base(self, event: int, starts: dict[int, kernel.Start]) -> list[int]:
-        """Return the cohorts seen at an event time if it is the base itself for all of them, else none."""
-        mine = [period for period in starts if period in self.cohorts]
-        return mine if all(self.position[period + event] == self.origins[period].base for period in mine) else []
+    def at_base(self, event: int, starts: dict[int, kernel.Start]) -> dict[int, int]:
+        """Return the base positions of the cohorts seen at an event time if it is the base itself for all of them, else none."""
+        mine = {period: self.origins[period].base for period in starts if period in self.cohorts}
+        return mine if all(self.position[period + event] == base for period, base in mine.items()) else {}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import DesignError, unknown
 from evalkit.notices import Notice
@@ -46,7 +47,7 @@ def _lasting(design: Design, _: Any) -> Facts | None:
 
 
 def _intensity(design: Design, _: Any) -> Facts | None:
-    return {"programme": design.rollout.programme} if design.rollout.intensity is None else None
+    return {} if design.rollout.intensity is None else None
 
 
 def _no_covariates(design: Design, _: Any) -> Facts | None:
@@ -62,16 +63,21 @@ def _no_anticipation(design: Design, _: Any) -> Facts | None:
 
 
 def _clean_period(design: Design, _: Any) -> Facts | None:
-    treated = np.isfinite(design.cohort)
-    clean = treated & (design.cohort > design.periods[0] + design.anticipation)
-    facts: Facts = {"units": int(treated.sum()), "first": int(design.periods[0]), "anticipation": design.anticipation}
-    return None if clean.any() else facts
+    treated = int(np.isfinite(design.cohort).sum())
+    return None if _compared(design) else {"units": treated, "first": int(design.periods[0]), "anticipation": design.anticipation}
 
 
 def _two_clean_periods(design: Design, _: Any) -> Facts | None:
-    starts = np.unique(design.cohort[np.isfinite(design.cohort)])
-    clean = [int((design.periods + design.anticipation < start).sum()) for start in starts]
-    return {"found": max(clean)} if max(clean) < 2 else None
+    clean = [int((design.periods + design.anticipation < start).sum()) for start in _compared(design)]
+    return {"found": max(clean, default=0)} if max(clean, default=0) < 2 else None
+
+
+def _compared(design: Design) -> tuple[int, ...]:
+    """Return the cohorts seen before treatment and, after it, beside units not yet treated."""
+    try:
+        return Comparison.of(design).cohorts
+    except DesignError:  # it says the same, without the estimators that could
+        return ()
 
 
 def _universal_base(design: Design, _: Any) -> Facts | None:
@@ -87,7 +93,7 @@ def _eligible(design: Design, estimator: Any) -> Facts | None:
 
 
 def _weighted_on(design: Design, estimator: Any) -> Facts | None:
-    return None if estimator.on or design.covariates else {}
+    return None if estimator.on or estimator.outcome_level or design.covariates else {}
 
 
 def _others(_: Design, estimator: Any) -> Facts | None:
@@ -145,7 +151,7 @@ def _say(reason: Notice, lang: str) -> str:
 def unmet(design: Design, estimator: Any) -> tuple[Notice, ...]:
     """Return what an estimator needs and a design does not have, as notices coded by the need."""
     lacking = []
-    for name in estimator.needs:
+    for name in getattr(estimator, "needs", ()):  # a function of one's own declares none
         if name not in NEEDS:
             raise DesignError(unknown("need of an estimator", name, list(NEEDS)))
         if (facts := NEEDS[name](design, estimator)) is not None:

@@ -34,8 +34,8 @@ class SeveralProgrammes:
     Parameters
     ----------
     others : sequence of Rollout or str
-        The other programmes: roll-outs, or columns of the panel with their first treated periods. Without any this is
-        :class:`evalkit.GroupTime`.
+        The other programmes: roll-outs, or columns of the panel with their first treated periods. With none that anybody has this
+        is :class:`evalkit.GroupTime`.
     never : code or codes that mean never treated in columns named in ``others``
     match : "status" or "start"
         *status* compares units that have the same other programmes; *start* only those that also started them in the same
@@ -53,7 +53,8 @@ class SeveralProgrammes:
     Raises
     ------
     DesignError
-        When no treated unit can be compared: the programmes arrive together everywhere, and the effect is that of the bundle.
+        When no other programme is named, and when no treated unit can be compared: the programmes arrive together everywhere, and
+        the effect is that of the bundle; or the covariates cannot be fitted among units of the same other programmes.
 
     Notes
     -----
@@ -61,15 +62,17 @@ class SeveralProgrammes:
     on cohort g in period t, units count if no other programme starts between the base period (excluded) and t (and design.anticipation
     further periods), treated and compared alike; they are compared with units of the same other programmes, and the differences are
     averaged with the treated units' numbers. So a programme that always follows this one within a period leaves the first effects only. Units
-    whose other programmes change, or for which there is nobody to compare with, are counted in a notice. The effect is
+    whose other programmes change, or for which there is nobody to compare with, are counted in a notice, and so are those of strata
+    in which the covariates cannot be fitted. The effect is
     that of the programme given the others a unit has, averaged over what the treated have: with interactions it is
     not the effect the programme would have alone.
 
     Examples
     --------
     >>> import evalkit as ek
-    >>> design = ek.example_design()
-    >>> cells = SeveralProgrammes()(design)
+    >>> panel = ek.Panel(ek.example_frame().assign(roads=0), unit="village_id", period="year")
+    >>> design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income")
+    >>> cells = SeveralProgrammes(others="roads", never=0)(design)
     >>> bool(abs(cells.select(kind="group_time").theta - ek.GroupTime()(design).select(kind="group_time").theta).max() < 1e-12)
     True
     """
@@ -79,7 +82,7 @@ class SeveralProgrammes:
     match: str = "status"
     method: str = "dr"
     shares: str = "population"
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "units_followed", "clean_period")
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "units_followed", "clean_period", "others")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
@@ -89,6 +92,7 @@ class SeveralProgrammes:
                 raise DesignError(unknown(name, value, allowed))
         if isinstance(self.others, (str, Rollout)):
             object.__setattr__(self, "others", (self.others,))
+        object.__setattr__(self, "others", tuple(self.others or ()))
 
     def __call__(self, design: Design) -> Estimate:
         """Return all group-time effects of a design's programme, given the others."""
@@ -101,7 +105,7 @@ class SeveralProgrammes:
                 if not cells.add(cohort, time, base) and time >= cohort:
                     skipped.append(f"{cohort} in {time}")
         if not any(label.period >= label.cohort for label in cells.labels):
-            raise DesignError(self._bundled(design))
+            raise DesignError(self._unfitted(design) if cells.unfitted else self._bundled(design))
         return self._estimate(design, comparison, cells, skipped)
 
     def _other_starts(self, design: Design) -> list[Array]:
@@ -123,6 +127,13 @@ class SeveralProgrammes:
             "others= and name the effect after all of them, or take the first period with any of them as the start."
         )
 
+    def _unfitted(self, design: Design) -> str:
+        return (
+            f"Covariates {', '.join(design.covariates)} cannot be fitted in any comparison: among units of the same other programmes "
+            f"({first_five(self._names())}) they are collinear, too many, or tell the treated and the others apart perfectly. Use fewer "
+            "covariates, method='reg', or match='status'."
+        )
+
     def _estimate(self, design: Design, comparison: Comparison, cells: _Cells, skipped: list[str]) -> Estimate:
         names = ("cohort", "period", "units", "reference")
         cohort, period, units, reference = (np.array([getattr(label, name) for label in cells.labels]) for name in names)
@@ -136,6 +147,9 @@ class SeveralProgrammes:
             notices += (Notice("CELLS_NOT_ESTIMATED", {"cells": skipped}),)
         if cells.left_out["changed"] + cells.left_out["unmatched"]:
             notices += (Notice("OTHER_PROGRAMMES_LEFT_OUT", {"programmes": self._names(), **cells.left_out}),)
+        if cells.unfitted:
+            facts_of_it = {"treated_rows": cells.left_out["treated_rows"], "rows": cells.unfitted}
+            notices += (Notice("STRATA_WITHOUT_FIT", {"columns": list(design.covariates), **facts_of_it}),)
         facts = Facts(observations=design.observations, first_period=comparison.periods[0])
         frame = pd.concat([effects, shares], ignore_index=True)
         return Estimate(np.r_[cells.theta, cells.share], cells.psi(), frame, design.row_keys, facts, notices)
@@ -175,6 +189,7 @@ class _Cells:
         most = sum(len(comparison.pairs(g)) for g in comparison.cohorts)
         self.columns = np.zeros((2, most, len(design.row_keys)))
         self.left_out = {"treated_rows": 0, "changed": 0, "unmatched": 0}
+        self.unfitted = 0
 
     def add(self, cohort: int, time: int, base: int) -> bool:
         """Add an effect and its share; False when nobody can be compared."""
@@ -189,13 +204,16 @@ class _Cells:
         seen = None if self.design.balanced else ~np.isnan(dy)
         steady = self._steady(low, high)
         among = treated & steady, compared & steady, self._stratum(low)
-        result = self._means(dy, seen, min(t, b), *among) if not self.X else self._given_covariates(dy, seen, min(t, b), *among)
-        used = np.zeros(len(dy), dtype=bool) if result is None else result[2]
+        result = (
+            (self._means(dy, seen, min(t, b), *among), 0) if not self.X else self._given_covariates(dy, seen, min(t, b), *among)
+        )
+        fitted, unfitted = result
+        used = np.zeros(len(dy), dtype=bool) if fitted is None else fitted[2]
         if time >= cohort:
-            self._count(treated, among[0], seen, int(used.sum()))
-        if result is None:
+            self._count(treated, among[0], seen, int(used.sum()), unfitted)
+        if fitted is None:
             return False
-        self._keep(_Label(cohort, time, False, int(used.sum())), *result)
+        self._keep(_Label(cohort, time, False, int(used.sum())), *fitted)
         return True
 
     def psi(self) -> Array:
@@ -220,10 +238,11 @@ class _Cells:
     def _weight(self, column: int) -> Array | None:
         return None if self.w is None else np.nan_to_num(self.w[column])
 
-    def _count(self, treated: Array, steady: Array, seen: Array | None, used: int) -> None:
+    def _count(self, treated: Array, steady: Array, seen: Array | None, used: int, unfitted: int) -> None:
         sizes = np.bincount(self.pattern, seen, len(treated))
         there, kept = int(sizes[treated].sum()), int(sizes[steady].sum())
-        counts = {"treated_rows": there, "changed": there - kept, "unmatched": kept - used}
+        counts = {"treated_rows": there, "changed": there - kept, "unmatched": kept - used - unfitted}
+        self.unfitted += unfitted
         self.left_out = {name: value + counts[name] for name, value in self.left_out.items()}
 
     def _steady(self, low: int, high: int) -> Array:
@@ -265,19 +284,23 @@ class _Cells:
 
     def _given_covariates(
         self, dy: Array, seen: Array | None, earlier: int, treated: Array, compared: Array, stratum: Array
-    ) -> tuple[float, Array, Array] | None:
-        """Return the same, each stratum's difference adjusted for the covariates."""
+    ) -> tuple[tuple[float, Array, Array] | None, int]:
+        """Return the same, each stratum's difference adjusted for the covariates, and how many treated units' strata have no fit."""
         inside = (treated | compared)[self.pattern]
         rows = np.flatnonzero(inside if seen is None else inside & seen)
         code = stratum[self.pattern[rows]]
         order = np.argsort(code, kind="stable")
-        parts = []
+        parts, unfitted = [], 0
         for units in np.split(rows[order], np.cumsum(np.bincount(code))[:-1]) if len(rows) else []:
             D = treated[self.pattern[units]].astype(float)
-            if D.any() and not D.all() and (part := self._adjusted(units, D, dy[units], earlier)) is not None:
+            if not D.any() or D.all():
+                continue
+            if (part := self._adjusted(units, D, dy[units], earlier)) is None:
+                unfitted += int(D.sum())
+            else:
                 parts.append((units, D, *part))
         if not parts:
-            return None
+            return None, unfitted
         contribution, used = np.zeros(len(dy)), np.zeros(len(dy), dtype=bool)
         total = sum(float(w @ D) for _, D, w, _, _ in parts)
         theta = sum(float(w @ D) / total * own for _, D, w, own, _ in parts)
@@ -285,7 +308,7 @@ class _Cells:
             # The stratum's own noise, and that of its share among the treated.
             contribution[units] = (w @ D) / total * psi / len(units) + w * D * (own - theta) / total
             used[units] = D == 1
-        return theta, contribution, used
+        return (theta, contribution, used), unfitted
 
     def _adjusted(self, units: Array, D: Array, dy: Array, earlier: int) -> tuple[Array, float, Array] | None:
         """Return weights, the effect and its influence within one stratum; None where the covariates cannot be fitted."""
@@ -299,7 +322,6 @@ class _Cells:
                 return w, *dr.inverse_probability(dy, D, w, X, score)
             return w, *dr.doubly_robust(dy, D, X, w, score)
         except (dr.Separation, dr.Collinear):
-            # A stratum too small for the covariates has no comparison: its units are counted as unmatched.
             return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,7 +42,7 @@ class Stacked:
     -------
     Estimate
         Cells of kind ``event_time``, the last clean period the reference, then ``overall``, the mean over event times from 0 on,
-        which is the mean over treated unit-periods of the window.
+        which is the mean over treated unit-periods of the window where no row is missing.
 
     Raises
     ------
@@ -92,7 +93,7 @@ class Stacked:
         path = Path(panel, cohorts, WEIGHTS[self.weights])
         for event in range(-before, after + 1):
             if event == reference:
-                path.add_reference(event, cohorts)
+                path.add_reference(event, {cohort: position[cohort + reference] for cohort in cohorts})
                 continue
             starts = {}
             for cohort in cohorts:
@@ -131,7 +132,8 @@ class Stacked:
 def refuse_window(before: int | None, after: int | None) -> None:
     """Raise DesignError unless a window is said in whole numbers of periods."""
     for name, value, least in (("before", before, 1), ("after", after, 0)):
-        if value is not None and (int(value) != value or value < least):
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if value is not None and (not whole or value < least):
             raise DesignError(f"{name}={value!r} is no number of periods: {name} counts {least}, {least + 1}, {least + 2}, ...")
 
 
@@ -176,7 +178,7 @@ def _stacks(comparison: Comparison, before: int, after: int) -> tuple[tuple[int,
     first, last = comparison.periods[0], comparison.periods[-1]
     if not kept:
         raise DesignError(
-            f"No cohort has a sub-experiment from {before} periods before its start to {after} after its first period: there is a "
+            f"No cohort has a sub-experiment from {before} periods before its start to {after} after its first period without a gap: there is a "
             f"comparison from {first} to {last}, and the cohorts start in {first_five(outside)}. Use a shorter window."
         )
     if not outside:
@@ -203,6 +205,7 @@ class Path:
 
     def __init__(self, panel: kernel.Ordered, cohorts: Sequence[int], weights: kernel.Weights) -> None:
         self.panel, self.weights, self.cohorts = panel, weights, cohorts
+        self.rounding = 1e-12 * float(np.nanmax(np.abs(panel.Y)))
         self.theta: list[float] = []
         self.columns: list[Array] = []
         self.events: list[int] = []
@@ -227,14 +230,16 @@ class Path:
         return {cohort: start for cohort, start in mine.items() if start.both}
 
     def append(self, event: int, both: dict[int, kernel.Start], theta: float, contributions: Array) -> None:
-        """Append an effect and its influence."""
+        """Append an effect and its influence; both are nothing where all units change alike, rounding would pass for an effect."""
+        if max(abs(theta), float(np.abs(contributions).sum())) <= self.rounding:
+            theta, contributions = 0.0, np.zeros_like(contributions)
         self._append(event, False, {cohort: start.treated.seen for cohort, start in both.items()}, theta, contributions)
 
-    def add_reference(self, event: int, cohorts: Sequence[int]) -> None:
-        """Append the event time that effects of these cohorts are measured from."""
-        places = {cohort: self.panel.starting(cohort) for cohort in cohorts}
-        sizes = {cohort: place.stop - place.start for cohort, place in places.items()}
-        self._append(event, True, sizes, 0.0, np.zeros(len(self.panel.order)))
+    def add_reference(self, event: int, bases: dict[int, int]) -> None:
+        """Append the event time that effects are measured from; ``bases`` says by cohort at which position its period is."""
+        Y = self.panel.Y
+        seen = {cohort: int((~np.isnan(Y[base, self.panel.starting(cohort)])).sum()) for cohort, base in bases.items()}
+        self._append(event, True, seen, 0.0, np.zeros(len(self.panel.order)))
 
     def _append(self, event: int, reference: bool, seen: dict[int, int], theta: float, contributions: Array) -> None:
         self.events.append(event)

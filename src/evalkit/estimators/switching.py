@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -108,9 +109,10 @@ class Switching:
         ):
             if value not in allowed:
                 raise DesignError(unknown(kind, value, allowed))
-        if self.effects < 1 or self.placebos < 0:
+        whole = all(isinstance(count, Integral) and not isinstance(count, bool) for count in (self.effects, self.placebos))
+        if not whole or self.effects < 1 or self.placebos < 0:
             raise DesignError(
-                f"Ask for one effect at least and no negative number of placebos, not {self.effects} and {self.placebos}."
+                f"effects is a whole number of at least 1 and placebos one of at least 0, not {self.effects!r} and {self.placebos!r}."
             )
         if self.adjusted and self.shares != "sample":
             raise DesignError(
@@ -287,9 +289,16 @@ class _Run:
         if placebo:
             return "No placebo can be estimated: no unit that changed is seen long enough before, with somebody to compare with. Say placebos=0."
         moved = int((self.paths.S != 0).sum())
-        kind = {"both": "", "in": " upwards", "out": " downwards"}[self.asked.switchers]
+        kind = {"both": "changes", "in": "rises", "out": "falls"}[self.asked.switchers]
+        if not moved:
+            return f"No effect can be estimated: treatment {kind} in no unit. switchers='both' uses every change there is."
+        if self.asked.trends == "unit" and (self.histories.paths.F[self.paths.S != 0] < 2).all():
+            return (
+                f"No effect can be estimated: a trend is learned from two periods before the change, and the {moved:,} units whose treatment "
+                f"{kind} have none or one. Say trends='none', or add earlier periods."
+            )
         return (
-            f"No effect can be estimated: of {moved:,} units whose treatment changes{kind}, none can be compared with units of the same "
+            f"No effect can be estimated: of {moved:,} units whose treatment {kind}, none can be compared with units of the same "
             "treatment at the start that have not changed yet. Where treatment at the start takes many values, group them first."
         )
 

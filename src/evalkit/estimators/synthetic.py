@@ -16,12 +16,15 @@ from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts, cell_frame
 from evalkit.estimators.needs import refuse_unmet
 from evalkit.kernels import synthetic as kernel
+from evalkit.kernels.two_way import Collinear
 from evalkit.notices import Notice
 from evalkit.shares import SHARES, with_cell_shares
 
 Array = np.ndarray[Any, Any]
 
 ADJUSTMENTS = ("joint", "projected")
+SOLVERS = ("frank_wolfe", "exact")
+FORMS = tuple(kernel.FORMS)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Synthetic:
         among the comparison units, which does not depend on the covariates' scale.
     shares : "sample" or "population"
         Whether the shares that average the cells are taken as known or carry their own influence.
+    solver : "frank_wolfe" or "exact"
+        Whether the search for weights stops where R's does, or goes on to the minimum that defines them.
 
     Returns
     -------
@@ -50,7 +55,8 @@ class Synthetic:
     ------
     DesignError
         When units are not seen in every period, with weights, with a varying base, when no cohort has two clean periods and two
-        comparison units, and when a covariate cannot adjust or is on a scale that the joint search cannot bear.
+        comparison units, when a covariate cannot adjust or is on a scale that the joint search cannot bear, and for the exact
+        solver with the joint search.
 
     Notes
     -----
@@ -76,15 +82,18 @@ class Synthetic:
     form: str = "synthdid"
     adjustment: str = "joint"
     shares: str = "sample"
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "units_followed", "every_period", "no_weights", "two_clean_periods")
+    solver: str = "frank_wolfe"
+    needs: ClassVar[tuple[str, ...]] = (
+        "lasting", "units_followed", "every_period", "no_weights", "universal_base", "two_clean_periods",
+    )  # fmt: skip
     cannot: ClassVar[dict[str, str]] = {
         "cloning": "the jackknife divides by the number of units less one, and the penalty of the weights grows with the treated"
     }
 
     def __post_init__(self) -> None:
-        for name, allowed in (("form", kernel.FORMS), ("adjustment", ADJUSTMENTS), ("shares", SHARES)):
+        for name, allowed in (("form", FORMS), ("adjustment", ADJUSTMENTS), ("shares", SHARES), ("solver", SOLVERS)):
             if getattr(self, name) not in allowed:
-                raise DesignError(unknown(name, getattr(self, name), list(allowed)))
+                raise DesignError(unknown(name, getattr(self, name), allowed))
 
     def __call__(self, design: Design) -> Estimate:
         """Return the effects of all cohorts."""
@@ -107,29 +116,12 @@ class Synthetic:
 
     def _fitted(self, design: Design) -> tuple[Comparison, list[_Fitted]]:
         refuse_unmet(design, self)
-        if design.base == "varying":
-            raise DesignError(
-                "Weighted effects are measured from a weighted mean of the periods before treatment, so base='varying' has no meaning "
-                "for them. Use base='universal', or GroupTime."
-            )
         comparison = Comparison.of(design)
         Y, X = design.wide(design.y), covariates(design)
-        if self.form != "synthetic_control":
-            refuse_fixed(design, X)
-        fitted = []
-        for part in _parts(comparison):
-            try:
-                found, adjusted = kernel.fit(
-                    kernel.FORMS[self.form],
-                    Y,
-                    X,
-                    (part.treated, part.donors),
-                    (part.before, part.after),
-                    self.adjustment == "joint",
-                )
-            except kernel.Diverged:
-                raise DesignError(diverged(design)) from None
-            fitted.append(_Fitted(part, found, adjusted, X))
+        fitted = [
+            _Fitted(part, *weighted(self, design, Y, X, (part.treated, part.donors), (part.before, part.after)), X)
+            for part in _parts(comparison)
+        ]
         if not fitted:
             raise DesignError(
                 f"No cohort has two clean periods before treatment and two comparison units: {first_five(comparison.cohorts)}. "
@@ -147,7 +139,7 @@ class Synthetic:
             remarks.append(Notice("GAPS_BEFORE_ARE_FITTED", {"form": self.form}))
         if alone := sorted({f.part.cohort for f in fitted if len(f.part.treated) == 1}):
             remarks.append(Notice("ONE_TREATED_UNIT", {"cohorts": alone}))
-        if single := sorted({f.part.cohort for f in fitted if f.weights.omega.max() >= 1}):
+        if single := sorted({f.part.cohort for f in fitted if f.weights.omega.max() >= kernel.WHOLE}):
             remarks.append(Notice("ONE_DONOR", {"cohorts": single}))
         return tuple(remarks)
 
@@ -158,22 +150,31 @@ def covariates(design: Design) -> Array:
     return np.array([design.wide(np.ascontiguousarray(x)) for x in design.x.T]).reshape(shape)
 
 
-def refuse_fixed(design: Design, X: Array) -> None:
-    """Refuse covariates that do not move within units: constants of units cancel, so they would adjust nothing in silence."""
-    fixed = [name for name, x in zip(design.covariates, X, strict=True) if kernel.never_moves(x)]
-    if fixed:
+def weighted(
+    specification: Synthetic, design: Design, Y: Array, X: Array, rows: tuple[Array, Array], columns: tuple[Array, Array]
+) -> tuple[kernel.Weights, Array]:
+    """Return what :func:`evalkit.kernels.synthetic.fit` finds for a comparison, or refuse covariates that do not bear it."""
+    joint, exact = specification.adjustment == "joint", specification.solver == "exact"
+    if len(X) and joint and exact:
         raise DesignError(
-            f"Covariates {first_five(fixed)} do not change within units (beyond what all share), and constants of units cancel here: they "
-            "would adjust nothing. Leave them out, or use GroupTime, which compares units with alike covariates."
+            "The joint search for coefficients of covariates has no other answer than where R's stops. Use adjustment='projected' with "
+            "solver='exact'."
         )
-
-
-def diverged(design: Design) -> str:
-    """Return the message for a search over coefficients that did not settle."""
-    return (
-        f"The joint search for coefficients of {first_five(design.covariates)} did not settle: its steps suit covariates that vary about "
-        "as much as one unit. Divide them by their standard deviation, or use adjustment='projected'."
-    )
+    try:
+        return kernel.fit(kernel.FORMS[specification.form], Y, X, rows, columns, joint, exact)
+    except kernel.Diverged:
+        raise DesignError(
+            f"The joint search for coefficients of {first_five(design.covariates)} did not settle: its steps suit covariates that vary about "
+            "as much as one unit. Divide them by their standard deviation, or use adjustment='projected'."
+        ) from None
+    except (kernel.Idle, Collinear) as problem:
+        names = first_five(design.covariates[k] for k in problem.columns)
+        if isinstance(problem, Collinear):
+            raise DesignError(f"Covariates {names} say the same among comparison units. Leave out all but one.") from None
+        raise DesignError(
+            f"Covariates {names} do not change within the units compared beyond what these share, so nothing tells their coefficients and "
+            "they would adjust nothing. Leave them out, or use GroupTime, which compares units with alike covariates."
+        ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +241,7 @@ class _Fitted:
         """Return what each effect is. Gaps that fitted weights made small have no noise that could be learned."""
         periods, units = design.periods[self.part.shown], len(self.part.treated)
         event = periods - self.part.cohort
-        learned = (units > 1) & (self.weights.omega.max() < 1) & ((event >= 0) | (kernel.FORMS[form].omega == "uniform"))
+        learned = (units > 1) & (self.weights.omega.max() < kernel.WHOLE) & ((event >= 0) | (kernel.FORMS[form].omega == "uniform"))
         return cell_frame(
             "group_time", len(periods), cohort=self.part.cohort, period=periods, event_time=event,
             units=units, noisy_units=np.where(learned, units, 0),

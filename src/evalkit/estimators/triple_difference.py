@@ -80,7 +80,7 @@ class TripleDifference:
     eligible: str = "eligible"
     method: str = "dr"
     shares: str = "eligible"
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period")
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period", "eligible")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from evalkit.design import Design
 from evalkit.errors import DesignError
 from evalkit.estimate import Absorbed, Estimate, Facts, cell_frame
+from evalkit.estimators.needs import refuse_unmet
 from evalkit.kernels import two_way as kernel
 from evalkit.notices import Notice
 
@@ -38,18 +39,21 @@ class TwoWay:
     -----
     With staggered treatment and effects that grow, b is a weighted mean of effects in which some weights are
     negative (Goodman-Bacon 2021; de Chaisemartin & D'Haultfoeuille 2020): show it beside :class:`GroupTime`, not
-    instead. Anticipation does not enter: years in which units may already react count as untreated here. The default correction is fixest's: (N-1)/(N-K) G/(G-1), effects nested in clusters not counted, t with
-    G - 1 degrees of freedom. On a repeated cross-section cohort effects stand in for unit effects; a panel declared
+    instead. One coefficient has no base period and compares with all rows, those treated earlier too, whatever ``base`` and
+    ``comparison`` say, and anticipation does not enter: years in which units may already react count as untreated here.
+    The default correction is fixest's: (N-1)/(N-K) G/(G-1), effects nested in clusters not counted, t with G - 1 degrees
+    of freedom. On a repeated cross-section cohort effects stand in for unit effects; a panel declared
     ``unbalanced="repeated_cross_section"`` keeps its unit effects.
     """
 
     by_period: Sequence[str] = field(default=())
     slopes: Sequence[tuple[str, str]] = field(default=())
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ("lasting",)
     cannot: ClassVar[dict[str, str]] = {}
 
     def __call__(self, design: Design) -> Estimate:
         """Return the coefficient of a design."""
+        refuse_unmet(design, self)
         units = float(np.isfinite(design.cohort).sum())
         regressors = Regressors(cell_frame("overall", 1, units=units), lambda g, t: (t >= g)[..., None].astype(float))
         return regress(design, regressors, self.by_period, self.slopes)
@@ -70,17 +74,19 @@ class EventStudy:
 
     Notes
     -----
-    Coefficients mix the effects of different event times when effects differ between cohorts (Sun & Abraham 2021).
+    Coefficients mix the effects of different event times when effects differ between cohorts (Sun & Abraham 2021), and compare
+    with all rows, those treated earlier too, whatever ``comparison`` says.
     Without never-treated units one more event time is not identified: the earliest is set to zero and named.
     """
 
     by_period: Sequence[str] = field(default=())
     slopes: Sequence[tuple[str, str]] = field(default=())
-    needs: ClassVar[tuple[str, ...]] = ()
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "universal_base")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __call__(self, design: Design) -> Estimate:
         """Return the path of a design."""
+        refuse_unmet(design, self)
         event = design.periods[design.period_index] - design.cohort[design.unit_index]
         seen = np.isfinite(event)
         times = np.unique(event[seen].astype(int))
@@ -127,9 +133,13 @@ def regress(
 
     Covariates that never change within a unit are left to the unit effects, with a notice.
     """
-    by_period = (by_period,) if isinstance(by_period, str) else tuple(by_period)
+    by_period, slopes = (by_period,) if isinstance(by_period, str) else tuple(by_period), pairs(slopes)
     cross_section = design.panel.unit is None
     varying, constant = _covariates(design, cross_section)
+    x = design.x[:, varying]
+    # Columns of one size keep matrices well conditioned, with the output of a county in yuan beside dummies.
+    size = np.where((spread := x.std(axis=0)) > 0, spread, 1.0)
+    x = (x - x.mean(axis=0)) / size
     patterns = None
     if not (by_period or slopes or cross_section) and weights_by_unit(design):
         patterns = patterns_of(design, regressors.kept)
@@ -139,11 +149,13 @@ def regress(
         cells = pd.concat([cells, cell_frame("covariate", len(names), name=names)], ignore_index=True)
     try:
         if patterns is not None:
-            fit = _by_pattern(design, regressors, patterns, varying)
+            fit = _by_pattern(design, regressors, patterns, x)
         else:
-            fit = _dense(design, regressors, varying, by_period, slopes)
+            fit = _dense(design, regressors, x, by_period, slopes)
     except kernel.Collinear as problem:
-        raise DesignError(collinear(cells, problem.columns)) from None
+        raise DesignError(collinear(cells, problem.columns, bool(np.isfinite(design.cohort).all()))) from None
+    if varying:
+        fit = fit.in_units(np.r_[np.ones(len(regressors.cells)), size])
     by_unit = patterns is not None and design.rows != "observation"
     psi = (design.psi_from_units if by_unit else design.psi_from_observations)(fit.contributions)
     used = design.observations if regressors.kept is None else int(regressors.kept.sum())
@@ -222,24 +234,33 @@ def patterns_of(design: Design, kept: Array | None = None) -> Patterns | None:
     return Patterns(Y, seen, first, pattern, periods) if len(first) <= MANY_PATTERNS else None
 
 
-def _by_pattern(design: Design, regressors: Regressors, made: Patterns, varying: list[int]) -> kernel.Fit:
+def pairs(slopes: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return slopes as pairs of a group and a variable, after refusing anything else."""
+    if isinstance(slopes, str) or not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in slopes):
+        raise DesignError(f"slopes is a list of (group, variable), such as slopes=[('county', 'year')]; got {slopes!r}.")
+    return tuple((group, variable) for group, variable in slopes)
+
+
+def _by_pattern(design: Design, regressors: Regressors, made: Patterns, x: Array) -> kernel.Fit:
     columns = regressors.columns(design.cohort[made.first][:, None], design.periods[made.periods][None, :])
-    V = np.stack([made.wide(design, np.ascontiguousarray(design.x[:, j])) for j in varying], axis=2) if varying else None
+    V = np.stack([made.wide(design, np.ascontiguousarray(column)) for column in x.T], axis=2) if x.size else None
     by_row = design.rows == "observation"
     fit = kernel.by_pattern(made.Y, design.unit_weight, columns, made.masks, made.pattern, by_row, V=V)
     return replace(fit, contributions=on_all_rows(fit.contributions, regressors.kept)) if by_row else fit
 
 
 def _dense(
-    design: Design, regressors: Regressors, varying: list[int], by_period: Sequence[str], slopes: Sequence[tuple[str, str]]
+    design: Design, regressors: Regressors, x: Array, by_period: Sequence[str], slopes: Sequence[tuple[str, str]]
 ) -> kernel.Fit:
     columns = regressors.columns(design.cohort[design.unit_index], design.periods[design.period_index])
-    X = np.hstack([columns, design.x[:, varying]])
+    X = np.hstack([columns, x])
     codes = [design.period_index] if not by_period else []
     codes += [_crossed_with_period(design, name) for name in by_period]
     variables: list[Array | None] = [None] * len(codes)
     for group, variable in slopes:
         values = design.values(variable) if variable != design.panel.period else design.periods[design.period_index].astype(float)
+        if missing := int(np.isnan(values).sum()):
+            raise DesignError(f"Column {variable!r} is missing in {missing:,} of the rows used. Fill it in or leave it out.")
         # Centred, so that trends and levels are not nearly collinear; the group levels are absorbed with the slopes.
         codes += [design.codes(group)[0]] * 2
         variables += [None, values - values.mean()]
@@ -307,7 +328,7 @@ def absorbed_effects(
     return tuple(effects)
 
 
-def collinear(cells: pd.DataFrame, columns: list[int]) -> str:
+def collinear(cells: pd.DataFrame, columns: list[int], all_treated: bool) -> str:
     """Return the error's sentence that names the coefficients the data do not tell apart."""
     names = []
     for column in columns:
@@ -318,10 +339,10 @@ def collinear(cells: pd.DataFrame, columns: list[int]) -> str:
             names.append(f"cohort {int(cell['cohort'])} in {int(cell['period'])}")
         else:
             names.append("treatment" if cell["kind"] == "overall" else f"event time {int(cell['event_time'])}")
-    return (
-        f"Collinear with the fixed effects or with each other: {', '.join(names)}. "
-        "Treatment must vary within units and periods; leave out covariates that the effects absorb."
-    )
+    cure = "Treatment must vary within units and periods; leave out covariates that the effects absorb."
+    if all_treated and (cells["kind"].iloc[columns] == "event_time").all():
+        cure = "Without never-treated units this path needs more cohorts: use GroupTime or InteractionWeighted, which take them one by one."
+    return f"Collinear with the fixed effects or with each other: {', '.join(names)}. {cure}"
 
 
 def _with_references(estimate: Estimate, references: list[int]) -> Estimate:

@@ -27,6 +27,7 @@ DISTANCES = ("mahalanobis", "propensity")
 SAME_RANKS = 0.99  # Spearman's correlation from which a column is the outcome under another name
 SMALL = 30  # effective comparison units below which a reader is told
 HEAVY = 0.2  # share of the comparison's weight on one unit from which a reader is told
+NOBODY = "No effect can be estimated: no cohort has both a clean base period and a comparison seen in two periods."
 OUTSIDE = 0.1  # share of a cohort outside the comparison's range from which a reader is told
 
 
@@ -50,6 +51,13 @@ class CohortWeights:
     names: tuple[str, ...]
     sampling: Array
     fit: balancing.Balanced = field(repr=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"Weights of cohort {self.cohort} on {', '.join(self.names)} in {self.base}: {int((self.fit.treated > 0).sum()):,} of "
+            f"{int(self.treated.sum()):,} treated units, {int((~self.treated).sum()):,} comparison units that count for "
+            f"{self.effective_size:.1f}"
+        )
 
     @property
     def weights(self) -> Array:
@@ -95,7 +103,7 @@ class Weighted:
     ------
     DesignError
         When a covariate tells the groups apart, is collinear, or has treated means that no weights reach (named); when nothing is there
-        to balance on; and for the outcome's level.
+        to balance on; and for the outcome's level, also under another name or sign (a poverty gap).
 
     Notes
     -----
@@ -104,7 +112,11 @@ class Weighted:
     weights (stacked estimating equations). Sampling weights are those of the base year.
 
     Weights are fitted once for each set of units compared: once a cohort where the comparison is never treated, once more whenever
-    comparison units start treatment themselves or (unbalanced="pairwise") are not seen, always on base-year covariates.
+    comparison units start treatment themselves or (unbalanced="pairwise") are not seen, always on base-year covariates. Units that
+    start treatment before the base year are no comparison for leads either, with base="varying" (their covariates may have been moved).
+
+    Averages over cells count every treated unit of a cohort, with or without a match. Where no more comparison units count than there are
+    columns (and the constant), they are fitted exactly: their noise cannot be learned, and the cells have no standard error.
 
     Matches have no smooth influence, and the bootstrap fails too (Abadie & Imbens 2008). They are taken as given, which is right for
     close matches on few columns (Abadie & Imbens 2006). It leaves out the bias from distant matches, and with distance="propensity"
@@ -129,7 +141,7 @@ class Weighted:
     distance: str = "mahalanobis"
     outcome_level: bool = False
     every_period: bool = False
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period", "units_followed")
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period", "units_followed", "weighted_on")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
@@ -144,8 +156,8 @@ class Weighted:
                 f"neighbours, caliper and distance say how neighbours are found; method={self.method!r} has none. "
                 "Leave them out, or use method='nearest'."
             )
-        if self.neighbours < 1 or (self.caliper is not None and not self.caliper > 0):
-            raise DesignError(f"neighbours must be 1 or more and caliper positive, not {self.neighbours} and {self.caliper}.")
+        if self.neighbours < 1 or self.neighbours != int(self.neighbours) or (self.caliper is not None and not self.caliper > 0):
+            raise DesignError(f"neighbours must be 1, 2, 3, ... and caliper positive, not {self.neighbours} and {self.caliper}.")
 
     def __call__(self, design: Design) -> Estimate:
         """Return all group-time effects of a design."""
@@ -155,41 +167,46 @@ class Weighted:
         pairs = [(g, t, b) for g in comparison.cohorts for t, b in comparison.pairs(g)]
         columns = np.zeros((len(pairs), len(design.row_keys)))
         theta: list[float] = []
-        labels: list[tuple[int, int, bool, int]] = []
+        labels: list[tuple[int, int, bool, int, bool]] = []
         skipped: list[str] = []
         for cohort, time, base in pairs:
             if time == base:
-                labels.append((cohort, time, True, int((design.cohort == cohort).sum())))
+                labels.append((cohort, time, True, int((design.cohort == cohort).sum()), True))
                 theta.append(0.0)
                 continue
             result = fits.cell(cohort, time, base)
             if result is None:
                 skipped.append(f"{cohort} in {time}")
                 continue
-            value, contribution, treated = result
+            value, contribution, treated, noise = result
             columns[len(theta)] = design.psi_from_units(contribution[:, None])[:, 0]
             theta.append(value)
-            labels.append((cohort, time, False, treated))
-        if all(reference for _, _, reference, _ in labels):
-            raise DesignError(
-                "No effect can be estimated: no cohort has both a clean base period and a comparison seen in two periods."
-            )
+            labels.append((cohort, time, False, treated, noise))
+        if all(reference for _, _, reference, _, _ in labels):
+            raise DesignError(NOBODY)
         notices = design.notices + fits.notices()
         if skipped:
             notices += (Notice("CELLS_NOT_ESTIMATED", {"cells": skipped}),)
-        cohorts, periods, reference, units = (np.array(part) for part in zip(*labels, strict=True))
+        if blind := [f"{cohort} in {time}" for cohort, time, _, treated, noise in labels if treated > 1 and not noise]:
+            notices += (Notice("WEIGHTED_NOISE_UNKNOWN", {"cells": first_five(blind)}),)
+        cohorts, periods, reference, units, noisy = (np.array(part) for part in zip(*labels, strict=True))
         cells = cell_frame(
             "group_time", len(labels), cohort=cohorts, period=periods, event_time=periods - cohorts,
-            units=units, noisy_units=np.where(units > 1, units, 0), reference=reference,
+            units=units, noisy_units=np.where((units > 1) & noisy, units, 0), reference=reference,
         )  # fmt: skip
         facts = Facts(observations=design.observations, first_period=comparison.periods[0])
         effects = Estimate(np.array(theta), columns[: len(theta)].T, cells, design.row_keys, facts, notices)
         return with_cell_shares(effects, design, "population")
 
     def weights(self, design: Design) -> tuple[CohortWeights, ...]:
-        """Return the weights of every cohort against those not yet treated when it starts, for balance tables and pictures."""
+        """Return the weights of every cohort against those not yet treated when it starts, for balance tables and pictures.
+
+        Cohorts without units on both sides in the base year have none. Raises DesignError when that is so for all.
+        """
         refuse_unmet(design, self)
-        return tuple(_Fits(self, design, Comparison.of(design)).at_start())
+        if not (found := _Fits(self, design, Comparison.of(design)).at_start()):
+            raise DesignError(NOBODY)
+        return tuple(found)
 
 
 class _Fits:
@@ -206,26 +223,32 @@ class _Fits:
         self.w = None if design.w is None else design.wide(design.w)
         self.known: dict[tuple[int, bytes], CohortWeights] = {}
 
-    def cell(self, cohort: int, time: int, base: int) -> tuple[float, Array, int] | None:
-        """Return an effect, (N,) contributions of units and the number treated; None without units on both sides."""
+    def cell(self, cohort: int, time: int, base: int) -> tuple[float, Array, int, bool] | None:
+        """Return an effect, (N,) contributions of units, the number treated and whether the comparison's noise is seen.
+
+        None without units on both sides.
+        """
         change = self.Y[self.position[time]] - self.Y[self.position[base]]
-        found = self.fitted(cohort, self.comparison.of_cell(cohort, time, base), ~np.isnan(change))
+        # With a varying base a lead lies before the year the covariates are read in: those treated by then are out.
+        others = self.comparison.of_cell(cohort, time, self.comparison.base_of(cohort))
+        found = self.fitted(cohort, others, ~np.isnan(change), time)
         if found is None:
             return None
         value, psi = balancing.effect(change[found.rows], found.treated.astype(float), found.sampling, found.fit)
         contribution = np.zeros(len(self.design.units))
         contribution[found.rows] = psi / len(psi)
-        return value, contribution, int((found.fit.treated > 0).sum())
+        noise = balancing.noise_is_seen(found.treated.astype(float), found.x, found.fit)
+        return value, contribution, int((found.fit.treated > 0).sum()), noise
 
     def at_start(self) -> list[CohortWeights]:
         """Return each cohort's weights against all that are comparable in its first period."""
         everyone = np.ones(len(self.design.units), dtype=bool)
         others = {g: self.comparison.of_cell(g, g, self.comparison.base_of(g)) for g in self.comparison.cohorts}
-        found = (self.fitted(g, others[g], everyone) for g in self.comparison.cohorts)
+        found = (self.fitted(g, others[g], everyone, g) for g in self.comparison.cohorts)
         return [weights for weights in found if weights is not None]
 
-    def fitted(self, cohort: int, others: Array, seen: Array) -> CohortWeights | None:
-        """Return the weights of a cohort and these others, as far as they are seen; None without units on both sides."""
+    def fitted(self, cohort: int, others: Array, seen: Array, time: int) -> CohortWeights | None:
+        """Return the weights of a cohort and these others (``time`` is for messages) where seen; None without units on both sides."""
         base = self.comparison.base_of(cohort)
         b = self.position[base]
         treated = self.design.cohort == cohort
@@ -238,7 +261,7 @@ class _Fits:
             x = np.column_stack([column[rows, b] for column in self.X])
             self._judge(x, rows, base)
             w = np.ones(len(rows)) if self.w is None else self.w[rows, b]
-            fit = _fit(self.spec, cohort, base, treated[rows].astype(float), x, w, self.names)
+            fit = _fit(self.spec, _Compared(cohort, time, base, treated[rows].astype(float), x, w, self.names))
             self.known[key] = CohortWeights(cohort, base, rows, treated[rows], x, self.names, w, fit)
         return self.known[key]
 
@@ -253,7 +276,7 @@ class _Fits:
                 )
             if not self.spec.outcome_level and np.ptp(values) > 0 and np.ptp(y) > 0 and len(y) > 10:
                 alike = np.corrcoef(rankdata(values), rankdata(y))[0, 1]
-                if alike > SAME_RANKS:
+                if abs(alike) > SAME_RANKS:
                     raise DesignError(
                         _level(f"Column {name!r} ranks units as the outcome does (correlation of ranks {alike:.3f}).")
                     )

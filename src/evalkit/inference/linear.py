@@ -192,6 +192,8 @@ def _groups(estimate: Estimate, label: Array) -> int:
     size = np.zeros(len(estimate.psi))
     for column in estimate.psi.T:  # one column at a time: psi can be the largest array there is
         np.maximum(size, np.abs(column), out=size)
+    if not size.any():  # no noise at all: outcomes that are constants of units and periods
+        return int(label.max()) + 1
     return len(np.unique(label[size > 1e-12 * size.max()]))
 
 

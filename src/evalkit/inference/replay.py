@@ -13,43 +13,12 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, EstimateError, unknown
 from evalkit.estimate import Absorbed, Estimate, Facts
 from evalkit.notices import Notice
+from evalkit.subset import redrawn
 
 Array = np.ndarray[Any, Any]
 Estimator = Callable[[Design], Estimate]
 
 NUMBERS = ["cohort", "period", "event_time", "at"]
-
-
-def redrawn(design: Design, taken: Array, first_treated: Array | None = None) -> Design:
-    """Return the design on some of its units, in which a unit may be taken more than once and its start may be another.
-
-    Parameters
-    ----------
-    taken : positions in ``design.units``; a unit taken several times becomes several units
-    first_treated : another first treated period for each of them, inf for never
-
-    Examples
-    --------
-    >>> import evalkit as ek
-    >>> design = ek.example_design()
-    >>> redrawn(design, [0, 1, 2, 2]).observations
-    32
-    """
-    panel, rollout = design.panel, design.rollout
-    order = np.argsort(np.asarray(taken), kind="stable")
-    taken = pd.Index(panel.units).get_indexer(pd.Index(design.units))[np.asarray(taken)[order]]
-    starts = np.searchsorted(panel.unit_index, np.arange(len(panel.units) + 1))
-    counts = np.diff(starts)[taken]
-    rows = np.repeat(starts[taken] - np.r_[0, np.cumsum(counts)[:-1]], counts) + np.arange(counts.sum())
-    frame = panel.frame.iloc[rows if panel.order is None else panel.order[rows]].reset_index(drop=True)
-    if panel.unit is not None and len(np.unique(taken)) < len(taken):
-        frame = frame.assign(**{panel.unit: np.repeat(np.arange(len(taken)), counts)})
-    fewer = replace(panel, frame=frame)
-    first = rollout.first_treated[taken] if first_treated is None else np.asarray(first_treated, float)[order]
-    intensity = None if rollout.intensity is None or first_treated is not None else rollout.intensity[rows]
-    return replace(
-        design, panel=fewer, rollout=replace(rollout, first_treated=first, units=fewer.units, intensity=intensity)
-    )  # fmt: skip
 
 
 def replay(estimator: Estimator, design: Design, cluster: str | None = None) -> Estimate:
@@ -76,14 +45,12 @@ def replay(estimator: Estimator, design: Design, cluster: str | None = None) -> 
     whole = estimator(design)
     codes, keys = _clusters(design, cluster)
     G = len(keys)
-    if G < 2:
-        raise EstimateError("There is only one cluster, so none can be left out. Cluster at a finer level.")
     without = np.full((G, len(whole.theta)), np.nan)
     reasons: list[str] = []
     for g in range(G):
         try:
             without[g] = _aligned(whole, estimator(redrawn(design, np.flatnonzero(codes != g))))
-        except DesignError as refusal:
+        except (DesignError, EstimateError) as refusal:
             reasons.append(str(refusal))
     lost = np.isnan(without).any(axis=0)
     psi = np.where(lost, 0.0, (G - 1) * (whole.theta - without))
@@ -113,8 +80,9 @@ def bootstrap(estimator: Estimator, design: Design, draws: int, seed: int, clust
     Raises
     ------
     EstimateError
-        When more draws fail than succeed: the cohorts are too small for it.
+        With fewer than two draws or clusters, and when more draws fail than succeed: the cohorts are too small for it.
     """
+    _judge_draws(draws)
     whole = estimator(design)
     codes, keys = _clusters(design, cluster)
     members = [np.flatnonzero(codes == g) for g in range(len(keys))]
@@ -126,7 +94,7 @@ def bootstrap(estimator: Estimator, design: Design, draws: int, seed: int, clust
         try:
             found = _aligned(whole, estimator(redrawn(design, np.concatenate([members[g] for g in chosen]))))
             failure = "a parameter did not exist" if np.isnan(found).any() else ""
-        except DesignError as refusal:
+        except (DesignError, EstimateError) as refusal:
             failure = str(refusal)
         if failure:
             failed, reason = failed + 1, failure
@@ -191,7 +159,7 @@ def placebo(estimator: Estimator, design: Design, draws: int | None = None, seed
     )
     if np.isnan(theta).any():
         raise EstimateError("Some parameters do not exist in placebos. Rank an average: lambda d: aggregate(estimator(d)).")
-    rank = 1 + (np.abs(theta) >= np.abs(whole.theta) - 1e-12).sum(axis=0)
+    rank = 1 + (np.abs(theta) >= np.abs(whole.theta) * (1 - 1e-9)).sum(axis=0)  # equal up to rounding is a tie
     table = whole.cells.assign(estimate=whole.theta, placebos=len(theta), rank=rank, p_value=rank / (len(theta) + 1))
     # One treated unit has no noise of its own, but placebos do: they are what its error is learned from.
     learned = replace(whole, cells=whole.cells.assign(noisy_units=np.nan))
@@ -206,12 +174,18 @@ def _paper_starts(starts: Array, J: int, draws: int | None, seed: int | None) ->
         return [np.where(np.arange(J) == j, starts[0], np.inf) for j in range(J)]
     if draws is None or seed is None:
         raise EstimateError("Sets of several units are chosen at random: say draws and seed, for example draws=199, seed=7.")
+    _judge_draws(draws)
     generator, out = np.random.default_rng(seed), []
     for _ in range(draws):
         first = np.full(J, np.inf)
         first[generator.choice(J, len(starts), replace=False)] = starts
         out.append(first)
     return out
+
+
+def _judge_draws(draws: int) -> None:
+    if draws < 2 or int(draws) != draws:
+        raise EstimateError(f"draws is a whole number from 2 on, such as 199, not {draws}: fewer show no spread.")
 
 
 def _clusters(design: Design, cluster: str | None) -> tuple[Array, pd.DataFrame]:
@@ -223,6 +197,8 @@ def _clusters(design: Design, cluster: str | None) -> tuple[Array, pd.DataFrame]
             unknown("cluster", name, list(keys.columns)) + " A cluster that is left out whole must not vary within units."
         )
     codes, labels = pd.factorize(keys[name], sort=True)
+    if len(labels) < 2:
+        raise EstimateError("There is only one cluster, so none can be left out. Cluster at a finer level.")
     return codes, pd.DataFrame({name: np.asarray(labels)})
 
 

@@ -26,7 +26,7 @@ SLACK = 1e-9  # distances closer than this, relative, are ties
 
 
 class OutsideHull(Exception):
-    """No positive weights reach the treated means of the columns (positions in ``columns``)."""
+    """No positive weights reach the treated means of the columns (positions in ``columns``; none when they are reached in the limit)."""
 
     def __init__(self, columns: list[int]) -> None:
         super().__init__(columns)
@@ -50,7 +50,7 @@ def standardised(x: Array, D: Array, w: Array) -> Array:
     """Return (n, k) columns less the treated mean, over their standard deviation in all rows. Raises Collinear for constants."""
     centre = (w * D) @ x / (w * D).sum()
     spread = np.sqrt(w @ (x - w @ x / w.sum()) ** 2 / w.sum())
-    if (spread <= 1e-12 * np.maximum(1.0, np.abs(x).max(axis=0))).any():
+    if (spread <= 1e-12 * np.abs(x).max(axis=0)).any():
         raise dr.Collinear
     return np.asarray((x - centre) / spread)
 
@@ -114,7 +114,7 @@ def _unreachable(Z: Array) -> list[int]:
     A = np.block([[Z.T, np.eye(k), -np.eye(k)], [np.ones((1, m)), np.zeros((1, 2 * k))]])
     found = linprog(np.r_[np.zeros(m), np.ones(2 * k)], A_eq=A, b_eq=np.r_[np.zeros(k), 1.0], method="highs")
     gaps = found.x[m : m + k] + found.x[m + k :]
-    return [int(j) for j in np.argsort(-gaps) if gaps[j] > 1e-7] or list(range(k))
+    return [int(j) for j in np.argsort(-gaps) if gaps[j] > 1e-7]
 
 
 def propensity(D: Array, x: Array, w: Array) -> Balanced:
@@ -200,6 +200,13 @@ def effect(dy: Array, D: Array, w: Array, fit: Balanced) -> tuple[float, Array]:
     _, of_treated = dr.weighted_mean(fit.treated, residual)
     _, of_comparison = dr.weighted_mean(fit.comparison, residual)
     return float(theta), of_treated - of_comparison
+
+
+def noise_is_seen(D: Array, x: Array, fit: Balanced) -> bool:
+    """Return whether the comparison's own noise can be learned: rows that are as few as the columns are fitted exactly, one row is its mean."""
+    counted, columns = int((fit.comparison > 0).sum()), x.shape[1] + 1
+    fitted = counted if fit.score is not None else int((D == 0).sum())  # matches: the regression is of all comparison rows
+    return fitted > columns and counted > 1
 
 
 def effective_size(weights: Array) -> float:

@@ -20,6 +20,23 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
+ABSORBED = 1e-9  # what is left of a column, relative to it, when the fixed effects say it all
+
+
+def absorbed(Z: Array, columns: Array) -> Array:
+    """Return (K,) which of the ``columns`` (n, K) the fixed effects say in full, ``Z`` (n, K) being the same net of them."""
+    return np.asarray(np.linalg.norm(Z, axis=0) <= ABSORBED * np.linalg.norm(columns, axis=0))
+
+
+def residual_treatment(d: Array, Z: Array, w: Array | None) -> Array | None:
+    """Return (n,) treatment given covariates, d (n,) and Z (n, K) net of fixed effects and not absorbed; None where Z determines it."""
+    root = np.ones(len(d)) if w is None else np.sqrt(w)
+    X = Z / np.linalg.norm(Z, axis=0)  # so that the unit of a covariate does not matter
+    gamma = np.linalg.lstsq(X * root[:, None], d * root, rcond=None)[0]
+    e: Array = d - X @ gamma
+    return e if np.linalg.norm(e) > ABSORBED * np.linalg.norm(d) else None
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Two-by-two comparisons: positions of the cohort that changes and of the one it is compared with, estimates, weights (P,)."""

@@ -21,6 +21,10 @@ from scipy.interpolate import BSpline
 Array = np.ndarray[Any, Any]
 
 
+class HeapedDoses(Exception):
+    """So many doses are the same that inner knots coincide, with each other or with an end."""
+
+
 class TooFewDoses(Exception):
     """The doses do not tell the basis functions apart: no coefficients can be fitted."""
 
@@ -34,8 +38,10 @@ class Spline:
 
     @classmethod
     def over(cls, d: Array, degree: int, inner: int) -> Spline:
-        """Return the basis over the range of doses, inner knots at equally spaced quantiles."""
+        """Return the basis over the range of doses, inner knots at equally spaced quantiles. Raises HeapedDoses where two coincide."""
         within = np.quantile(d, np.linspace(0, 1, inner + 2)[1:-1])
+        if inner and (np.diff([d.min(), *within, d.max()]) <= 0).any():
+            raise HeapedDoses
         return cls(degree, np.r_[[d.min()] * (degree + 1), within, [d.max()] * (degree + 1)])
 
     @property

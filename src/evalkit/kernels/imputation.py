@@ -8,7 +8,7 @@ Notation of Borusyak, Jaravel & Spiess (2024, Review of Economic Studies 91), ``
 - ``alpha`` (N,), ``beta`` (T,), ``delta`` (K,)   the fit Y_it(0) = alpha_i + beta_t + X_it'delta on Omega_0 (theorem 2, step 1)
 - ``tau`` (n,)             outcome minus fit (step 2): the effect in treated rows, a residual in clean ones
 - ``omega`` (n,)           weights of rows within their cell, summing to one (step 3: a cell's effect is sum of omega tau)
-- ``v`` (n,)               weights of outcomes in an average: omega in its own rows, minus w z'(Z'wZ)^-1 sum omega z in clean ones (eq. 6)
+- ``v`` (n,)               weights of outcomes in an average: omega in its own rows, minus w z'(Z'wZ)^-1 sum omega z in clean ones
 
 Unit effects leave in closed form. What is left is the T x T matrix S = diag(W'1) - W' diag(1/W1) W of the N x T table W of clean weights,
 and a K x K Gram matrix: no dummy of a unit is ever made, and the table is all that one needs to know about who is seen when.
@@ -136,12 +136,17 @@ def absorbed(X: Array, beyond: Array, effects: Effects) -> Array:
 
 def counterfactual(y: Array, beyond: Array, effects: Effects) -> Counterfactual:
     """Fit y (n,) on covariates beyond their effects (n, K), raising Collinear when clean rows cannot tell them apart."""
-    yr = effects.beyond(y)
+    yr = _more_than_rounding(effects.beyond(y), y)
     if not beyond.shape[1]:
         return Counterfactual(effects, yr, beyond, np.zeros((0, 0)))
     wX = effects.w[:, None] * beyond
     gram = gram_inverse(wX.T @ beyond, np.sqrt(effects.w @ beyond**2 + (beyond**2).sum(axis=0)))
     return Counterfactual(effects, yr - beyond @ (gram @ (wX.T @ yr)), beyond, gram)
+
+
+def _more_than_rounding(beyond: Array, y: Array) -> Array:
+    """Return y (n,) beyond its effects, zeros where an outcome is nothing but effects: rounding would pass for effects without noise."""
+    return beyond if np.abs(beyond).max() > 1e-12 * np.abs(y).max() else np.zeros_like(beyond)
 
 
 def gram_inverse(XX: Array, size: Array) -> Array:
@@ -158,10 +163,17 @@ def gram_inverse(XX: Array, size: Array) -> Array:
 
 @dataclass(frozen=True)
 class Averages:
-    """Averages (k,) of tau within cells; contributions (N, k) by unit or (n, k) by row, of which theta_hat - theta is close to the sum."""
+    """Averages (k,) of tau within cells, and what units or rows have to do with them.
+
+    Attributes
+    ----------
+    contributions : (N, k) by unit or (n, k) by row, of which theta_hat - theta is close to the sum
+    zero : (k,) whether an average is nothing whatever the data: v is zero
+    """
 
     theta: Array
     contributions: Array
+    zero: Array
 
 
 def average(fit: Counterfactual, cell: Array, count: int, weight: Array, centre: tuple[Array, Array], by_row: bool) -> Averages:
@@ -186,34 +198,27 @@ def average(fit: Counterfactual, cell: Array, count: int, weight: Array, centre:
     q: Array = np.bincount(by_unit, omega, N * count).reshape(N, count)
     q /= e.totals[:, None]
     # The period part (T, k) and the covariate part (K, k) of (Z'wZ)^-1 sum omega z.
-    beta = e.inverse @ (np.bincount(by_period, omega, T * count).reshape(T, count) - e.W.T @ q)
-    delta = fit.gram @ np.array([np.bincount(into, omega * x, count) for x in fit.X[rows].T]).reshape(-1, count)
+    of_period = np.bincount(by_period, omega, T * count).reshape(T, count) - e.W.T @ q
+    of_X = np.array([np.bincount(into, omega * x, count) for x in fit.X[rows].T]).reshape(-1, count)
+    beta, delta = e.inverse @ of_period, fit.gram @ of_X
+    # In clean rows v'(1/w)v is what of omega'(1/w)omega the effects and covariates do not take.
+    clean = np.flatnonzero(np.bincount(into, e.w[rows], count))
+    length = np.bincount(into, omega**2 / np.where(e.w[rows] > 0, e.w[rows], np.inf), count)[clean]
+    taken = e.totals @ q[:, clean] ** 2 + (of_period * beta)[:, clean].sum(axis=0) + (of_X * delta)[:, clean].sum(axis=0)
+    zero = np.zeros(count, dtype=bool)
+    zero[clean] = length - taken <= 1e-9 * length
     residual = e.w * fit.tau
     if by_row:
         alpha = q - e.W @ beta / e.totals[:, None]
         out = -residual[:, None] * (alpha[e.unit] + beta[e.when] + fit.X @ delta)
         out[rows, into] += own
-        return Averages(theta, out)
+        return Averages(theta, out, zero)
     # The unit part is the same in all rows of a unit, whose residuals add up to nothing: it drops out.
     out = e.table(residual) @ -beta
     for x, d in zip(fit.X.T, delta, strict=True):
         out -= np.outer(e.sum_by_unit(residual * x), d)
     out += np.bincount(by_unit, own, N * count).reshape(N, count)
-    return Averages(theta, out)
-
-
-def zero_by_construction(seen: Array) -> Array:
-    """Return (C, T) which clean cells of cohort and period have residuals that add up to nothing whatever the data.
-
-    Residuals add up to nothing within every cohort and within every period. ``seen`` (C, T) says which cells have clean rows: a cell
-    that is the only one of its cohort or of its period is zero, and without it another one may be.
-    """
-    left = seen.copy()
-    while True:
-        alone = left & ((left.sum(axis=1, keepdims=True) == 1) | (left.sum(axis=0) == 1))
-        if not alone.any():
-            return np.asarray(seen & ~left)
-        left &= ~alone
+    return Averages(theta, out, zero)
 
 
 def own_mean(fit: Counterfactual, cell: Array, count: int, weight: Array) -> tuple[Array, Array]:
@@ -225,10 +230,10 @@ def own_mean(fit: Counterfactual, cell: Array, count: int, weight: Array) -> tup
 
 
 def conservative(fit: Counterfactual, cell: Array, count: int, weight: Array, leave_out: bool) -> tuple[Array, Array]:
-    """Return the centre of the conservative variance: tau-bar, the average with weights v^2 (equation 10), cell by cell.
+    """Return the centre of the conservative variance: tau-bar, the average with weights v^2 (equation 8), cell by cell.
 
     Leaving a row's own tau out of its tau-bar multiplies the difference by sum v^2 / (sum v^2 - v^2) (the
-    leave-out version of the paper's supplement). Within a cell v is
+    leave-one-out version of the supplement, A.9). Within a cell v is
     proportional to the weights, so that tau-bar and the factor are those of every average the cell is part of.
     """
     rows = np.flatnonzero(cell >= 0)
@@ -243,7 +248,7 @@ def conservative(fit: Counterfactual, cell: Array, count: int, weight: Array, le
 
 
 def leads(y: Array, D: Array, beyond: Array, effects: Effects, by_row: bool) -> Averages:
-    """Return the coefficients of columns D (n, P) in the regression of clean rows on D, covariates and effects: the paper's test 1 of parallel trends.
+    """Return the coefficients of columns D (n, P) in the regression of clean rows on D, covariates and effects (equation 9, test 1).
 
     Parameters
     ----------
@@ -251,11 +256,11 @@ def leads(y: Array, D: Array, beyond: Array, effects: Effects, by_row: bool) -> 
     """
     P = D.shape[1]
     X = np.array([*(effects.beyond(d) for d in D.T), *beyond.T]).T
-    yr, w = effects.beyond(y), effects.w
+    yr, w = _more_than_rounding(effects.beyond(y), y), effects.w
     wX = w[:, None] * X
     A = gram_inverse(wX.T @ X, np.sqrt(np.r_[w @ D**2, w @ beyond**2]))
     contributions = (wX * (yr - X @ (A @ (wX.T @ yr)))[:, None]) @ A[:, :P]
     theta = A[:P] @ (wX.T @ yr)
     if not by_row:
         contributions = np.column_stack([effects.sum_by_unit(c) for c in contributions.T])
-    return Averages(theta, contributions)
+    return Averages(theta, contributions, np.zeros(P, dtype=bool))

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.kernels.stacks import Start
-from evalkit.kernels.two_way import inverse
+from evalkit.kernels.imputation import Collinear, gram_inverse
+from evalkit.kernels.stacks import Group, Start
 
 Array = np.ndarray[Any, Any]
 
@@ -20,11 +20,15 @@ Array = np.ndarray[Any, Any]
 def directly(starts: Sequence[Start], count: int) -> tuple[float, Array]:
     """Return the coefficient of D in u on D, X and the starts' effects, and the contributions (count,) of units.
 
-    Starts without treated units say something about the coefficients of X. Raises Collinear.
+    Starts without treated units say something about the coefficients of X. Raises Collinear with positions in X.
     """
     rows = [_deviations(start) for start in starts]
-    ZZ = sum((Z.T * w) @ Z for Z, _, w in rows)
-    A = inverse(np.asarray(ZZ), rows[0][0].shape[1])
+    ZZ = np.asarray(sum((Z.T * w) @ Z for Z, _, w in rows))
+    sizes = _size([group for start in starts for group in (start.treated, start.clean)])
+    try:
+        A = gram_inverse(ZZ, np.r_[np.sqrt(ZZ[0, 0]), sizes])
+    except Collinear as problem:
+        raise Collinear([c - 1 for c in problem.columns if c > 0]) from None
     b = A @ sum((Z.T * w) @ u for Z, u, w in rows)
     out = np.zeros(count)
     for start, (Z, u, w) in zip(starts, rows, strict=True):
@@ -46,16 +50,23 @@ def _deviations(start: Start) -> tuple[Array, Array, Array]:
     return Z[:, :-1], Z[:, -1], w
 
 
+def _size(groups: Sequence[Group]) -> Array:
+    """Return (K,) how long the covariates are before starts are taken out: spread, and a little of their level against rounding."""
+    w, X = np.concatenate([g.w for g in groups]), np.vstack([np.asarray(g.X) for g in groups])
+    spread = w @ (X - w @ X / w.sum()) ** 2
+    return np.asarray(np.sqrt(spread) + 1e-5 * np.sqrt(w @ X**2))
+
+
 def adjusted(starts: Sequence[Start], count: int) -> tuple[float, Array]:
     """Return the mean over the treated of u less its prediction from the clean, and the contributions (count,) of units.
 
     The prediction is m0_a + (x - x0_a)'g, with g fitted on the clean of all starts. The contribution of a treated unit is its
     own deviation over W1 = sum of treated weights; that of a clean row with residual e and deviation x~ is
     -w e ((W1_a / W0_a) / W1 + x~'A d), where A is the inverse of the clean X~'X~ and d the mean of x1_a - x0_a over the treated.
-    Raises Collinear.
+    Raises Collinear with positions in X.
     """
     centred = [(s, s.clean, np.asarray(s.clean.X) - s.clean.mean_X, s.clean.u - s.clean.mean) for s in starts if s.clean.total > 0]
-    A = inverse(np.asarray(sum((X.T * c.w) @ X for _, c, X, _ in centred)), centred[0][2].shape[1])
+    A = gram_inverse(np.asarray(sum((X.T * c.w) @ X for _, c, X, _ in centred)), _size([c for _, c, _, _ in centred]))
     g = A @ sum((X.T * c.w) @ u for _, c, X, u in centred)
     served = [s for s in starts if s.both]
     W1 = np.array([s.treated.total for s in served])

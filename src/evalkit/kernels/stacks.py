@@ -61,12 +61,6 @@ class Ordered:
         first = (bisect_left if isinf(period) else bisect_right)(self.cohort, period)
         return slice(first, len(self.cohort))
 
-    def unsorted(self, contributions: Array) -> Array:
-        """Return (N, k) contributions in the order of the panel."""
-        out = np.empty_like(contributions)
-        out[self.order] = contributions
-        return out
-
 
 def ordered(cohort: Array, keep: Array, Y: Array, w: Array | None, X: Sequence[Array]) -> Ordered:
     """Return the units to keep (N,) of (N, T) arrays in order of their cohorts (N,)."""

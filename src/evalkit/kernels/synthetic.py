@@ -1,4 +1,4 @@
-"""Synthetic difference-in-differences: unit and period weights by Frank-Wolfe, pinned where a form says so.
+"""Synthetic difference-in-differences: unit and period weights by Frank-Wolfe or exactly, pinned where a form says so.
 
 Letters of Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021, American Economic Review 111), section 2 and appendix of R's
 synthdid 0.0.9: N0 donors, N1 treated units, T0 periods before and T1 after; omega (N0,) unit weights, lambda (T0,) period weights,
@@ -12,15 +12,27 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import dgemv
+from scipy.optimize import nnls
+
+from evalkit.kernels.two_way import inverse
 
 Array = np.ndarray[Any, Any]
 
 SMALL = 1e-6  # zeta / sigma where the penalty only makes the solution unique
 STEPS, STEPS_BEFORE_SPARSE = 10_000, 100
+WHOLE = 1 - 1e-9  # a weight from which on a donor stands alone, the rest being rounding
 
 
 class Diverged(ValueError):
     """The joint search for covariate coefficients stopped far from a minimum: its steps do not suit the covariates' scale."""
+
+
+class Idle(ValueError):
+    """Covariates do not move where their coefficients are searched; ``columns`` are their positions."""
+
+    def __init__(self, columns: list[int]) -> None:
+        super().__init__(columns)
+        self.columns = columns
 
 
 @dataclass(frozen=True)
@@ -104,12 +116,31 @@ def sparse(x: Array) -> Array:
     return np.asarray(kept / kept.sum())
 
 
-def _fitted(A: Array, b: Array, zeta: float, intercept: bool, decrease: float) -> Array:
-    """Return weights fitted in two rounds, the second from the sparse version of the first (R's sc.weight.fw)."""
+def exact_weights(A: Array, b: Array, eta: float) -> Array:
+    """Return the minimiser that :func:`simplex_weights` nears, by an active set.
+
+    Notes
+    -----
+    On the simplex the objective is |P x|^2, P = (A - b 1'; sqrt(eta) I). Let u >= 0 add up to anything, at a price: min |P u|^2 +
+    (1'u - 1)^2. With u = s x it is s^2 |P x|^2 + (s - 1)^2, smallest over x at the same x whatever s > 0, so that u / 1'u is the
+    minimiser, and u solves non-negative least squares (Lawson & Hanson 1974, chapter 23).
+    """
+    R, n = A - b[:, None], A.shape[1]
+    size = np.sqrt(np.einsum("mn,mn->", R, R) / n + eta) or 1.0
+    ridge = np.sqrt(eta) / size or 1e-8  # without a penalty the most even of the minimisers
+    P = np.vstack([R / size, ridge * np.eye(n), np.ones(n)])
+    u, _ = nnls(P, np.r_[np.zeros(len(P) - 1), 1.0], maxiter=30 * n)
+    return np.asarray(u / u.sum())
+
+
+def _fitted(A: Array, b: Array, zeta: float, intercept: bool, decrease: float, exact: bool) -> Array:
+    """Return weights fitted exactly, or in two rounds, the second from the sparse version of the first (R's sc.weight.fw)."""
     m, n = A.shape
     if intercept:
         A, b = A - A.mean(axis=0), b - b.mean()
     eta, least = m * zeta**2, m * decrease**2
+    if exact:
+        return exact_weights(A, b, eta)
     first = simplex_weights(A, b, eta, np.full(n, 1 / n), STEPS_BEFORE_SPARSE, least)
     return simplex_weights(A, b, eta, sparse(first), STEPS, least)
 
@@ -141,13 +172,14 @@ class Problem:
         return cls(small, covariates, noise_level(small[:-1, :-1]), len(Y[treated]), Y[:, after].shape[1])
 
 
-def weights(form: Form, problem: Problem) -> Weights:
+def weights(form: Form, problem: Problem, exact: bool = False) -> Weights:
     """Return omega and lambda, fitted or pinned as the form says, and beta by the joint search when there are covariates.
 
     Notes
     -----
     Equations 4 to 6: lambda makes donors' periods before resemble their mean after (ridge 1e-6 sigma), omega makes donors resemble
-    the treated before (ridge (N1 T1)^(1/4) sigma, 1e-6 sigma for synthetic controls). R's stopping rule and two rounds are kept.
+    the treated before (ridge (N1 T1)^(1/4) sigma, 1e-6 sigma for synthetic controls). R's stopping rule and two rounds are kept,
+    unless the minimum itself is asked for (``exact``), which the joint search has not.
     """
     if len(problem.X):
         return _joint(form, problem)
@@ -155,14 +187,14 @@ def weights(form: Form, problem: Problem) -> Weights:
     omega, lam = _pinned(form, *Y.shape)
     least = 1e-5 * sigma
     if form.lam == "fitted":
-        lam = _fitted(Y[:-1, :-1], Y[:-1, -1], SMALL * sigma, True, least)
+        lam = _fitted(Y[:-1, :-1], Y[:-1, -1], SMALL * sigma, True, least, exact)
     if form.omega == "fitted":
-        omega = _fitted(Y[:-1, :-1].T, Y[-1, :-1], zeta(form, problem), form.intercept, least)
+        omega = _fitted(Y[:-1, :-1].T, Y[-1, :-1], zeta(form, problem), form.intercept, least, exact)
     return Weights(omega, lam, np.zeros(0), sigma)
 
 
 def fit(
-    form: Form, Y: Array, X: Array, rows: tuple[Array, Array], columns: tuple[Array, Array], joint: bool
+    form: Form, Y: Array, X: Array, rows: tuple[Array, Array], columns: tuple[Array, Array], joint: bool, exact: bool
 ) -> tuple[Weights, Array]:
     """Return the weights of one comparison, and (N, T) outcomes with X beta taken off.
 
@@ -171,15 +203,25 @@ def fit(
     Y : (N, T) outcomes, X : (K, N, T) covariates
     rows : positions of the treated and of the donors; columns : positions of the periods before and after
     joint : whether beta is searched jointly with the weights, or by :func:`projection` on the donors before them
+    exact : whether weights are the minimum itself or where R's search stops
+
+    Raises
+    ------
+    Idle
+        With the positions of covariates that do not move where beta is searched.
+    Diverged
+        When the joint search does not settle.
+    evalkit.kernels.two_way.Collinear
+        With the positions of covariates that move together among the donors.
     """
     (treated, donors), (before, after) = rows, columns
     if not len(X) or joint:
-        found = weights(form, Problem.of(Y, X, treated, donors, before, after))
+        found = weights(form, Problem.of(Y, X, treated, donors, before, after), exact)
         return found, Y - np.tensordot(found.beta, X, 1) if len(X) else Y
     used = np.ix_(donors, np.r_[before, after])
     beta, on_beta = projection(Y[used], np.array([x[used] for x in X]))
     adjusted = Y - np.tensordot(beta, X, 1)
-    found = weights(form, Problem.of(adjusted, X[:0], treated, donors, before, after))
+    found = weights(form, Problem.of(adjusted, X[:0], treated, donors, before, after), exact)
     return Weights(found.omega, found.lam, beta, found.sigma, on_beta), adjusted
 
 
@@ -255,6 +297,9 @@ class _Joint:
 
 def _joint(form: Form, problem: Problem) -> Weights:
     """Return weights and beta from the joint search; raise Diverged when its steps (1/t) did not suit the covariates' scale."""
+    searched = problem.X[:, :-1], problem.X[:, :, :-1]  # donors in all columns, all rows before
+    if idle := [k for k in range(len(problem.X)) if all(never_moves(x[k], form.intercept) for x in searched)]:
+        raise Idle(idle)
     search, least = _Joint(form, problem), (1e-5 * problem.sigma) ** 2
     for t in range(1, STEPS + 1):
         fall = search.descend(1 / t)
@@ -268,21 +313,25 @@ def _joint(form: Form, problem: Problem) -> Weights:
 
 def projection(Y: Array, X: Array) -> tuple[Array, Array]:
     """Return beta (K,), the two-way regression of (N0, T) donor outcomes on (K, N0, T) covariates, and donors' influence (N0, K)."""
+    if idle := [k for k, x in enumerate(X) if never_moves(x)]:
+        raise Idle(idle)
     y, D = _double_demeaned(Y), np.array([_double_demeaned(x) for x in X])
+    size = np.sqrt((D**2).sum(axis=(1, 2)))
+    D = D / size[:, None, None]
     flat = D.reshape(len(X), -1)
-    inverse = np.linalg.pinv(flat @ flat.T)
-    beta = inverse @ (flat @ y.ravel())
+    A = inverse(flat @ flat.T, len(X))
+    beta = A @ (flat @ y.ravel())
     e = y - np.tensordot(beta, D, 1)
-    return beta, np.einsum("knt,nt->nk", D, e) @ inverse
+    return beta / size, np.einsum("knt,nt->nk", D, e) @ A / size
 
 
 def _double_demeaned(values: Array) -> Array:
     return np.asarray(values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean())
 
 
-def never_moves(values: Array) -> bool:
-    """Return whether a (N, T) covariate is a constant of the unit plus a constant of the period, so that it cannot adjust."""
-    rest = _double_demeaned(values)
+def never_moves(values: Array, around_units: bool = True) -> bool:
+    """Return whether a (N, T) covariate is a constant of the period, plus one of the unit if these cancel, and cannot adjust."""
+    rest = _double_demeaned(values) if around_units else values - values.mean(axis=0)
     return bool(np.abs(rest).max() <= 1e-9 * np.abs(values).max())
 
 
@@ -307,7 +356,7 @@ def effects(treated: Array, donors: Array, omega: Array) -> tuple[Array, Array, 
     N1, n = len(treated), len(treated) + len(donors)
     z1, z0 = treated.mean(axis=0), omega @ donors
     change1 = (z1 - treated) / max(N1 - 1, 1)
-    free = np.where(omega < 1, omega / np.where(omega < 1, 1 - omega, 1), 0.0)
+    free = np.where(omega < WHOLE, omega / np.where(omega < WHOLE, 1 - omega, 1), 0.0)
     change0 = free[:, None] * (donors - z0)
     middle = (change1.sum(axis=0) + change0.sum(axis=0)) / n
     return z1 - z0, (middle - change1) * ((n - 1) / n), (middle - change0) * ((n - 1) / n)

@@ -12,7 +12,7 @@ r"""Least squares with unit and period effects, without dummies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,16 @@ class Fit:
     residual_sum: float
     slopes: int
     coefficients: Array
+
+    def in_units(self, size: Array) -> Fit:
+        """Return the fit on the columns themselves, when they were divided by their size (K,) before it."""
+        return replace(
+            self,
+            beta=self.beta / size,
+            contributions=self.contributions / size,
+            bread=self.bread / np.outer(size, size),
+            coefficients=self.coefficients / size,
+        )
 
 
 def inverse(XX: Array, shown: int) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evalkit.findings import EstimatorRow, Findings, Headline, TwoWayWeights
-from evalkit.report import numbers
+from evalkit.report import alike, components, numbers
 from evalkit.report.blocks import Block, Document, Fact, Facts, Figure, Heading, Item, Listing, Paragraph
 from evalkit.report.bottom_line import callout, gap, gaps, reference_time, untested
 from evalkit.report.remarks import sentence
@@ -13,7 +13,7 @@ from evalkit.report.tables import table
 from evalkit.report.voice import Voice, has_range
 
 DISTINCT = 0.05  # below this p-value a difference between two estimators is said to be more than chance
-FIGURES = ("event_study", "estimators", "trends")
+FIGURES = ("event_study", "overlap", "components", "estimators", "trends")
 
 
 def compose(findings: Findings, lang: str) -> Document:
@@ -181,15 +181,24 @@ def _figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ..
     description, note = (f"figure.{name}.{part}" for part in ("description", "note"))
     if name == "estimators":
         description += plain
-    if name in ("event_study", "estimators"):
+    if name in ("event_study", "estimators", "components"):
         note += plain
+    if name == "overlap" and not (voice.findings.alike and voice.findings.alike.weighted):
+        note += "_plain"
     return Figure(
         name=name,
-        number=voice.phrase("language.figure", number=FIGURES.index(name) + 1),
-        caption=voice.caption(f"figure.{name}.caption"),
+        number=voice.phrase("language.figure", number=_figures(voice).index(name) + 1),
+        caption=voice.say("figure.overlap.caption") if name == "overlap" else voice.caption(f"figure.{name}.caption"),
         description=voice.join([*first, voice.say(description, **facts)]),
         notes=(*first, voice.say(note, parts=voice.comparison_parts()), *notes),
     )
+
+
+def _figures(voice: Voice) -> list[str]:
+    """Return the figures of this report, in order."""
+    found, balance = voice.findings, voice.findings.alike
+    lacks = {"overlap": balance is None or not balance.histogram, "components": found.components is None}
+    return [name for name in FIGURES if not lacks.get(name)]
 
 
 def _agree(voice: Voice) -> Iterator[Block]:
@@ -299,6 +308,8 @@ def _who(voice: Voice) -> Iterator[Block]:
         text.append(voice.say("who.from_start", count=voice.count_units(sample.treated_from_start), year=voice.first_clean_start))
     if single := [cohort.year for cohort in findings.cohorts if cohort.used and cohort.units == 1]:
         text.append(voice.say(f"who.single_{'one' if len(single) == 1 else 'many'}", years=voice.years(single)))
+    if not findings.covariates:
+        text.append(voice.say("who.no_covariates"))
     yield Paragraph(voice.join(text))
     yield table(voice, "sample")
     yield table(voice, "cohorts")
@@ -329,6 +340,34 @@ def _dates(voice: Voice) -> Iterator[str]:
     for row in voice.findings.dates:
         if row.used:
             yield voice.say("who.dates_own", date=voice.phrase(f"event.{row.date}"))
+
+
+def _alike(voice: Voice) -> Iterator[Block]:
+    balance = voice.findings.alike
+    if balance is None:
+        return
+    yield Paragraph(voice.join(alike.sentences(voice, balance)))
+    if not balance.covariates:
+        return
+    yield table(voice, "balance")
+    yield Paragraph(voice.say(f"alike.reading{'' if balance.weighted else '_plain'}"), "help")
+    if balance.histogram:
+        fewer = len(alike.pictured(balance)) < len(balance.cohorts)
+        yield _figure(
+            voice, "overlap", alike.overlap_facts(voice, balance), (voice.say("figure.overlap.largest"),) if fewer else ()
+        )
+    if balance.cohorts:
+        yield table(voice, "overlap")
+
+
+def _components(voice: Voice) -> Iterator[Block]:
+    found = voice.findings.components
+    if found is None:
+        return
+    yield Paragraph(voice.join(components.sentences(voice, found)))
+    yield Paragraph(voice.join(components.share(voice, found)))
+    yield _figure(voice, "components", components.figure_facts(voice, found))
+    yield table(voice, "components")
 
 
 def _limits(voice: Voice) -> Iterator[Block]:
@@ -368,6 +407,8 @@ def _methods(voice: Voice) -> Iterator[Block]:
 _SECTIONS = {
     "how": _how,
     "path": _path,
+    "alike": _alike,
+    "components": _components,
     "agree": _agree,
     "who": _who,
     "limits": _limits,

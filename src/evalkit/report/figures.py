@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
-from evalkit.findings import Findings, PathPoint
-from evalkit.report import fonts, numbers
+from evalkit.findings import Findings, OverlapBin, PathPoint
+from evalkit.report import alike, fonts, numbers
+from evalkit.report import components as component_words
 from evalkit.report.bottom_line import reference_time
 from evalkit.report.voice import Speaker, Voice, published_interval
 
@@ -254,7 +255,84 @@ def _forest_entries(voice: Voice) -> list[Entry]:
     return entries
 
 
-DRAW = {"event_study": event_study, "trends": trends, "estimators": estimators}
+def overlap(findings: Findings, lang: str, narrow: bool = False) -> Picture:
+    """Return how likely units were to be treated by their covariates: the treated upwards, the comparison downwards, by cohort."""
+    voice, balance = Voice(findings, lang), findings.alike
+    assert balance is not None
+    cohorts = alike.pictured(balance)
+    with look():
+        figure, first = canvas(voice, "overlap", narrow, 1.0 + 1.25 * len(cohorts))
+        first.remove()
+        panels = figure.subplots(len(cohorts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for axes, cohort in zip(panels, cohorts, strict=True):
+            _mirrored(axes, voice, [one for one in balance.histogram if one.cohort == cohort.cohort])
+            axes.set_title(voice.phrase("figure.overlap.panel", year=cohort.cohort), pad=4)
+            axes.axhline(0, color=INK, linewidth=0.8)
+            axes.grid(False)
+            sns.despine(ax=axes)
+        if voice.simulated and not narrow:
+            panels[0].set_title(voice.say("status.simulated"), loc="right", fontsize=8, color=WARNING, pad=4)
+        most = max(one.share for one in balance.histogram)
+        panels[0].set_ylim(-1.12 * most, 1.12 * most)
+        ticks = [tick for tick in MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(0, most) if 0 < tick <= 1.12 * most]
+        both = [*(-tick for tick in ticks[::-1]), 0.0, *ticks]
+        panels[0].set_yticks(both, [numbers.whole_percent(abs(tick)) for tick in both])
+        panels[-1].set_xlim(-0.02, 1.02)
+        marks = [0, 0.25, 0.5, 0.75, 1]
+        panels[-1].set_xticks(marks, [numbers.fixed(mark, 2) for mark in marks])
+        panels[-1].set_xlabel(voice.say("figure.overlap.x"))
+        legend(figure, panels[0], narrow)
+    return figure
+
+
+def _mirrored(axes: Axes, voice: Voice, bins: Sequence[OverlapBin]) -> None:
+    """Draw the shares of one cohort: filled bars up, hatched bars down, and the weighted comparison as an outline."""
+    for arm, sign, looks in (
+        ("treated", 1, {"color": TREATED, "edgecolor": "white", "linewidth": 0.4}),
+        ("comparison", -1, {"facecolor": "#f3dcc4", "edgecolor": COMPARISON, "hatch": "////", "linewidth": 0.5}),
+    ):
+        kept = [one for one in bins if one.arm == arm]
+        width = [one.high - one.low for one in kept]
+        heights = [sign * one.share for one in kept]
+        axes.bar([one.low for one in kept], heights, width, align="edge", label=voice.common[arm], **looks)
+    weighted = sorted((one for one in bins if one.arm == "weighted"), key=lambda one: one.low)
+    if weighted:
+        edges = [one.low for one in weighted] + [weighted[-1].high]
+        label = voice.say("figure.overlap.weighted")
+        axes.stairs([-one.share for one in weighted], edges, baseline=0, color=INK, linewidth=1.3, label=label)
+
+
+def components(findings: Findings, lang: str, narrow: bool = False) -> Picture:
+    """Return the effects on the components of income as bars with their ranges, the total last."""
+    voice, found = Voice(findings, lang), findings.components
+    assert found is not None
+    with look():
+        figure, axes = canvas(voice, "components", narrow, 1.0 + 0.56 * len(found.rows))
+        axes.grid(False)
+        across = axes.get_yaxis_transform()
+        for place, row in enumerate(found.rows):
+            y, effect, total = -place, row.effect, row is found.rows[-1]
+            looks = {"color": TREATED} if total else {"facecolor": BAND, "edgecolor": TREATED, "hatch": "////" if row.earned else ""}
+            axes.barh(y, effect.estimate, 0.3, linewidth=0.7, **looks)
+            value = numbers.money(effect.estimate, plus=True)
+            if effect.low is not None and effect.high is not None:
+                axes.hlines(y, effect.low, effect.high, color=INK, linewidth=1.3)
+                axes.vlines((effect.low, effect.high), y - 0.07, y + 0.07, color=INK, linewidth=1.3)
+                value += f"  {component_words.money_span(voice, row)}"
+            axes.text(0, y + 0.34, component_words.name(voice, row), transform=across, va="center", fontsize=9)
+            axes.text(1, y + 0.34, value, transform=across, va="center", ha="right", fontsize=8.5)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.axhline(-len(found.rows) + 1.56, color="#5b646e", linewidth=0.8)
+        axes.set_ylim(-len(found.rows) + 0.65, 0.62)
+        axes.margins(x=0.06)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        value_ticks(axes.xaxis, "level", 5 if narrow else 8)
+        axes.set_xlabel(voice.say("figure.components.x"))
+    return figure
+
+
+DRAW = {"event_study": event_study, "overlap": overlap, "components": components, "estimators": estimators, "trends": trends}
 
 
 def svg(figure: Figure, prefix: str) -> str:

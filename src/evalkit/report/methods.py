@@ -21,7 +21,7 @@ def facts(voice: Voice) -> tuple[Fact, ...]:
         *_start(voice),
         ("base", _base(voice)),
         ("anticipation", _anticipation(voice)),
-        ("covariates", voice.catalogue.listing(findings.covariates) or voice.say("method.covariates_none")),
+        ("covariates", voice.catalogue.listing(map(voice.covariate, findings.covariates)) or voice.say("method.covariates_none")),
         ("weight", findings.weight or voice.say("method.weight_none")),
         ("inference", _inference(voice)),
         *_band(voice),

@@ -22,6 +22,18 @@ def fixed(value: float, decimals: int = 0, plus: bool = False) -> str:
     return (MINUS if value < 0 else "+" if plus else "") + text
 
 
+def measured(value: float) -> str:
+    """Return a mean of any unit with three significant digits, all digits of larger numbers.
+
+    >>> measured(0.6042), measured(79.85), measured(312912.4), measured(-3.456), measured(0)
+    ('0.604', '79.8', '312,912', '−3.46', '0')
+    """
+    size = abs(value)
+    if size == 0 or not math.isfinite(value):
+        return fixed(value)
+    return fixed(value, max(0, 2 - math.floor(math.log10(size))))
+
+
 def money(value: float, plus: bool = False) -> str:
     """Return money with about three significant digits, and never more than one decimal.
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import csv
 import io
 
-from evalkit.findings import Cohort, DateRow, EstimatorRow, Findings, Interval, PathPoint, Told
-from evalkit.report import numbers
+from evalkit.findings import Cohort, CovariateBalance, DateRow, EstimatorRow, Findings, Interval, PathPoint, Told
+from evalkit.report import components, numbers
 from evalkit.report.blocks import Cell, Column, Row, Table
 from evalkit.report.remarks import never_code
 from evalkit.report.voice import Voice
 from evalkit.study import Published
 
-ORDER = ("path", "estimators", "sample", "cohorts", "dates")
+ORDER = ("path", "balance", "overlap", "components", "estimators", "sample", "cohorts", "dates")
 
 
 def table(voice: Voice, name: str) -> Table:
-    """Return one of the tables of a report: estimators, path, sample, cohorts or dates."""
+    """Return one of the tables of a report, by its name in ``ORDER``."""
     columns, rows, notes = _MAKERS[name](voice)
     if voice.findings.simulated:
         notes = [voice.say("status.simulated_note"), *notes]
@@ -24,16 +24,27 @@ def table(voice: Voice, name: str) -> Table:
         notes = [*notes, voice.say("table.hidden_note", mark=voice.mark, few=voice.count_units(hidden.minimum))]
     if _withheld(voice.findings, name):
         notes = [*notes, voice.say("table.hidden_sum")]
-    number = voice.phrase("language.table", number=ORDER.index(name) + 1)
+    number = voice.phrase("language.table", number=_present(voice.findings).index(name) + 1)
     return Table(
         name,
         number,
-        voice.say("table.sample") if name == "sample" else voice.caption(f"table.{name}"),
+        voice.say(f"table.{name}") if name in ("sample", "balance", "overlap") else voice.caption(f"table.{name}"),
         tuple(columns),
         tuple(rows),
         tuple(notes),
-        cards=name in ("estimators", "cohorts", "dates"),
+        cards=name in ("balance", "overlap", "components", "estimators", "cohorts", "dates"),
     )
+
+
+def _present(findings: Findings) -> list[str]:
+    """Return the tables that a report of these findings holds, in order."""
+    balance = findings.alike
+    lacks = {
+        "balance": balance is None or not balance.covariates,
+        "overlap": balance is None or not balance.cohorts,
+        "components": findings.components is None,
+    }
+    return [name for name in ORDER if not lacks.get(name)]
 
 
 def _withheld(findings: Findings, name: str) -> bool:
@@ -340,6 +351,92 @@ def _sample(voice: Voice) -> Made:
     return columns, rows, [voice.say("table.sample_note")]
 
 
+def _balance(voice: Voice) -> Made:
+    balance = voice.findings.alike
+    assert balance is not None
+    columns = [
+        _column(voice, "covariate", align="left"),
+        _column(voice, "mean_treated"),
+        _column(voice, "mean_comparison"),
+        *([_column(voice, "mean_weighted")] if balance.weighted else []),
+        _column(voice, "apart_before", "apart_before", "apart_largest", "apart_cohort"),
+        *([_column(voice, "apart_after", "apart_after", "apart_after_largest")] if balance.weighted else []),
+    ]
+    rows = [_covariate_row(voice, row, balance.weighted) for row in balance.covariates]
+    notes = [voice.say("table.balance_note")]
+    if any(row.largest_cohort is not None for row in balance.covariates):
+        notes.append(voice.say("table.balance_largest_note"))
+    return columns, rows, [*notes, *([voice.say("table.balance_weighted_note")] if balance.weighted else [])]
+
+
+def _covariate_row(voice: Voice, row: CovariateBalance, weighted: bool) -> Row:
+    many = len({cohort.cohort for cohort in voice.findings.alike.cohorts}) > 1 if voice.findings.alike else False
+    before = Cell(numbers.fixed(row.before, 2, plus=True), values=(row.before, row.largest_before, row.largest_cohort))
+    if many and row.largest_cohort is not None:
+        told = voice.phrase("table.largest", size=numbers.fixed(row.largest_before, 2, plus=True), year=row.largest_cohort)
+        before = Cell(before.text, told, before.values)
+    name = voice.covariate(row.covariate)
+    cells = [_text(name), _mean(row.treated), _mean(row.comparison)]
+    if weighted and row.weighted is not None and row.after is not None:
+        after = Cell(numbers.fixed(row.after, 2, plus=True), values=(row.after, row.largest_after))
+        return Row((*cells, _mean(row.weighted), before, after))
+    return Row((*cells, before))
+
+
+def _mean(value: float) -> Cell:
+    return Cell(numbers.measured(value), values=(value,))
+
+
+def _overlap(voice: Voice) -> Made:
+    balance = voice.findings.alike
+    assert balance is not None
+    columns = [
+        _column(voice, "year", "year", "base_year", align="left"),
+        _column(voice, "treated_units"),
+        _column(voice, "comparison_units"),
+        *([_column(voice, "effective_units")] if balance.weighted else []),
+        _column(voice, "outside_units"),
+    ]
+    rows = []
+    for cohort in balance.cohorts:
+        year = Cell(voice.phrase("language.one_year", year=cohort.cohort), values=(cohort.cohort, cohort.base))
+        cells = [year, _number(voice, cohort.treated_units), _number(voice, cohort.comparison_units)]
+        if balance.weighted:
+            worth = cohort.effective_units
+            cells.append(_number(voice, None) if worth is None else Cell(numbers.fixed(worth, 1), values=(worth,)))
+        rows.append(Row((*cells, _number(voice, cohort.outside_units))))
+    notes = [*([voice.say("table.effective_note")] if balance.weighted else []), voice.say("table.outside_note")]
+    return columns, rows, notes
+
+
+def _components(voice: Voice) -> Made:
+    found = voice.findings.components
+    assert found is not None
+    columns = [
+        _column(voice, "component", "component", "earned", align="left"),
+        _column(voice, "estimate"),
+        _column(voice, "std_error"),
+        _column(voice, "interval", "low", "high"),
+        _column(voice, "pretrend_p"),
+    ]
+    rows = []
+    for row in found.rows:
+        effect, said = row.effect, components.name(voice, row)
+        earned = voice.phrase("table.earned") if row.earned else ""
+        error = voice.phrase("language.missing") if effect.std_error is None else numbers.fixed(effect.std_error, 1)
+        p = voice.phrase("language.missing") if row.pretrend_p is None else numbers.p_value(row.pretrend_p)
+        cells = (
+            Cell(said, earned, (said, int(row.earned))),
+            Cell(numbers.fixed(effect.estimate, 1, plus=True), values=(effect.estimate,)),
+            Cell(error, values=(effect.std_error,)),
+            Cell(components.money_span(voice, row), values=(effect.low, effect.high)),
+            Cell(p, values=(row.pretrend_p,)),
+        )
+        rows.append(Row(cells, row is found.rows[-1]))
+    notes = [voice.say("table.components_note"), voice.say("table.components_sum")]
+    return columns, rows, notes if voice.ranges else [*notes, voice.say("table.no_range")]
+
+
 def _not_estimated(sample: Told) -> int | None:
     """Return how many units are covered without a usable comparison; nothing where a public report hides what it follows from."""
     parts = (sample.treated_used, sample.treated_from_start, sample.comparison_units)
@@ -347,4 +444,7 @@ def _not_estimated(sample: Told) -> int | None:
     return sample.units - sum(known) if len(known) == len(parts) else 0
 
 
-_MAKERS = {"estimators": _estimators, "path": _path, "cohorts": _cohorts, "sample": _sample, "dates": _dates}
+_MAKERS = {
+    "estimators": _estimators, "path": _path, "cohorts": _cohorts, "sample": _sample, "dates": _dates, "balance": _balance,
+    "overlap": _overlap, "components": _components,
+}  # fmt: skip

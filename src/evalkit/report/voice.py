@@ -165,6 +165,11 @@ class Voice(Speaker):
         hidden = self.findings.hidden
         return self.phrase("disclosure.mark", minimum=hidden.minimum) if hidden else ""
 
+    def covariate(self, name: str) -> str:
+        """Return what a covariate is called: the study's own words, or its column."""
+        words = self.findings.covariate_words.get(name)
+        return self.word(words) if words else name
+
     def when(self, event_time: int) -> str:
         """Return an event time in words."""
         if event_time == 0:

@@ -47,6 +47,15 @@ def test_one_county_has_the_effect_of_the_estimator_on_it_alone(form: str) -> No
     np.testing.assert_allclose(result.path["actual"] - result.path["synthetic"], result.path["gap"])
 
 
+def test_the_exact_solver_reaches_the_placebos_too() -> None:
+    frame = counties(donors=8, effect=0.3)
+    result = against_donors(design(frame), 0, "synthetic_control", solver="exact")
+    exact = Synthetic("synthetic_control", solver="exact")
+    assert result.effect == pytest.approx(ek.aggregate(exact(design(frame))).theta[0], rel=1e-10)
+    paper = frame[frame["county"] != 0].assign(start=lambda d: np.where(d["county"] == 3, 2014, 0))
+    assert result.placebos["effect"][2] == pytest.approx(ek.aggregate(exact(design(paper))).theta[0], rel=1e-10)
+
+
 def test_a_large_effect_ranks_first_and_without_a_smallest_p_above_one_in_twenty() -> None:
     result = against_donors(design(counties(effect=0.6)), 0)
     assert (result.rank, result.p_value, result.p_value_effect) == (1, 1 / 26, 1 / 26)
@@ -145,7 +154,7 @@ def test_where_nothing_happened_the_rank_is_uniform() -> None:
         (counties(2), 0, {}, "synthdid", "three at least"),
         (counties(5).query("year > 2012"), 0, {}, "synthdid", "1 clean period"),
         (counties(5).query("county != 0 or year != 2010"), 0, {"unbalanced": "pairwise"}, "synthdid", "not seen in every period"),
-        (counties(5).assign(size=lambda d: d["size"]), 0, {"covariates": ["size"]}, "synthdid", "do not change within units"),
+        (counties(5).assign(size=lambda d: d["size"]), 0, {"covariates": ["size"]}, "synthdid", "do not change within the units"),
         (counties(5), 0, {"unit": None}, "synthdid", "different households"),
     ],
 )

@@ -156,3 +156,19 @@ def test_a_unit_not_seen_just_before_its_first_treated_row_may_have_started_earl
     gap = ek.Panel(whole.drop(index=1).reset_index(drop=True), "village", "year")
     for rollout in (ek.Rollout.from_status(gap, "status"), ek.Rollout.from_dose(gap, "status")):
         assert [(n.code, n.facts["units"]) for n in rollout.notices] == [("START_BETWEEN_ROWS", 1)]
+
+
+def test_a_unit_that_enters_already_treated_may_have_started_earlier_and_is_counted() -> None:
+    whole = panel([1, 1, 1], status=[0, 1, 1, 1, 1, 1, 0, 0, 0]).frame
+    late = ek.Panel(whole.drop(index=0).reset_index(drop=True), "village", "year")
+    rollout = ek.Rollout.from_status(late, "status")
+    assert list(rollout.first_treated) == [2015, 2014, np.inf]
+    # Village 1 is treated from the first year of the data on, which the design says by itself.
+    assert [(n.code, n.facts["units"]) for n in rollout.notices] == [("START_BETWEEN_ROWS", 1)]
+
+
+def test_in_a_cross_section_no_status_can_be_seen_to_change() -> None:
+    rows = ek.Panel(pd.DataFrame({"year": [2014, 2015, 2015], "status": [0, 1, 0]}), None, "year")
+    for reversals in ("refuse", "started", "keep"):
+        with pytest.raises(ek.RolloutError, match="nobody's treatment can be seen to change.*from_first_treated"):
+            ek.Rollout.from_status(rows, "status", reversals=reversals)

@@ -90,12 +90,14 @@ def _overlap(row: pd.Series, weighted: bool, separated: Sequence[int]) -> Overla
 
 
 def _histogram(found: Balance, weighted: bool) -> list[OverlapBin]:
-    """Return the bins of the largest cohorts."""
+    """Return the bins of the largest cohorts, two joined to one: as many as a small picture of few units can carry."""
     largest = found.cohorts.sort_values("treated_units", ascending=False, kind="stable")["cohort"].head(PICTURED)
     bins = found.histogram[found.histogram["cohort"].isin(largest)]
-    arms = ("treated", "comparison", "weighted") if weighted else ("treated", "comparison")
-    return [
-        OverlapBin(cohort=int(cohort), arm=arm, low=float(low), high=float(high), share=float(share))
-        for cohort, arm, low, high, share in bins[["cohort", "arm", "low", "high", "share"]].itertuples(index=False)
-        if arm in arms
-    ]
+    joined = []
+    for (cohort, arm), part in bins.groupby(["cohort", "arm"], sort=False):
+        if arm == "weighted" and not weighted:
+            continue
+        low, high, share = (part[name].to_numpy() for name in ("low", "high", "share"))
+        pairs = zip(low[::2], high[1::2], share[::2] + share[1::2], strict=True)
+        joined += [OverlapBin(cohort=int(cohort), arm=arm, low=float(a), high=float(b), share=float(s)) for a, b, s in pairs]
+    return joined

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from evalkit.aggregation import aggregate
 from evalkit.design import Design
 from evalkit.diagnostics.bacon import bacon
 from evalkit.diagnostics.two_way_weights import two_way_weights
 from evalkit.errors import DesignError
-from evalkit.estimate import Estimate, cell_frame
+from evalkit.estimate import Estimate
 from evalkit.estimators import ESTIMATORS, GroupTime, TwoWay
 from evalkit.estimators.needs import unmet
 from evalkit.findings import EstimatorRow, Interval, NotUsed, Remark, TwoWayWeights
 from evalkit.notices import Notice
-from evalkit.side_by_side import overall
+from evalkit.side_by_side import beside, overall
 from evalkit.study import Study
 from evalkit.yardsticks import Show
 
@@ -116,7 +115,7 @@ def _row(
         average=average,
         comparison=comparison,
         effect=Interval.of(row),
-        difference=None if headline else Interval.of(show(_difference(effect, main)).iloc[0]),
+        difference=None if headline else Interval.of(show(beside(effect, main)).iloc[0]),
         cluster=str(row["cluster"]),
         clusters=int(row["clusters"]),
         correction=str(row["correction"]),
@@ -124,14 +123,6 @@ def _row(
         reference=str(row["reference_distribution"]),
         headline=headline,
     )
-
-
-def _difference(effect: Estimate, main: Estimate) -> Estimate:
-    """Return an effect minus the headline, with the covariance of the two in its influence."""
-    both = effect.join(main)
-    contrast = np.array([[1.0, -1.0]])
-    fewest = {name: np.nanmin(pd.to_numeric(both.cells[name])) for name in ("units", "noisy_units")}
-    return both.map(contrast @ both.theta, contrast, cell_frame("difference", 1, **fewest))
 
 
 def _weights(design: Design) -> TwoWayWeights | None:

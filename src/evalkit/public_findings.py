@@ -8,7 +8,21 @@ from itertools import pairwise
 from typing import Any
 
 from evalkit.codes import value
-from evalkit.findings import Cohort, DateRow, EstimatorRow, Findings, Hidden, PathPoint, Pretrend, Remark, Told, TrendPoint
+from evalkit.findings import (
+    Alike,
+    Cohort,
+    Components,
+    DateRow,
+    EstimatorRow,
+    Findings,
+    Hidden,
+    Overlap,
+    PathPoint,
+    Pretrend,
+    Remark,
+    Told,
+    TrendPoint,
+)
 
 CATEGORIES = {
     "used": "treated_used",
@@ -84,7 +98,13 @@ def disclosed(findings: Findings, minimum: int | None = None) -> Findings:
             "estimators": [_estimator(row) for row in findings.estimators] if hidden else findings.estimators,
             "not_used": [row.model_copy(update={"reasons": []}) for row in findings.not_used] if hidden else findings.not_used,
             "pretrend": _pretrend(findings.pretrend, path, bool(hidden)),
-            "remarks": [_remark(remark, hidden, least) for remark in findings.remarks if remark.code not in GONE],
+            "alike": _alike(findings.alike, bool(hidden) or anything, least),
+            "components": _components(findings.components, bool(hidden), least),
+            "remarks": [
+                _remark(remark, hidden, least)
+                for remark in findings.remarks
+                if remark.code not in GONE and not _counts_few(remark, bool(hidden), least)
+            ],
         }
     )
     if told == findings:
@@ -238,6 +258,52 @@ def _remark(remark: Remark, hidden: set[str], minimum: int) -> Remark:
     return remark.model_copy(update={"facts": facts})
 
 
+def _alike(balance: Alike | None, anything: bool, minimum: int) -> Alike | None:
+    """Return the balance without its picture, whose bars are counts of few units, and without counts that tell small groups.
+
+    Where anything else is hidden, sizes by cohort go altogether: the comparison at the time shrinks by the cohort that starts.
+    """
+    if balance is None:
+        return None
+    few = any(_few(n, minimum) for cohort in balance.cohorts for n in (cohort.treated_units, cohort.comparison_units))
+    if not (anything or few):
+        return balance.model_copy(update={"histogram": [], "cohorts": [_outside(cohort, minimum) for cohort in balance.cohorts]})
+    bare = {"largest_cohort": None}
+    return balance.model_copy(
+        update={"histogram": [], "cohorts": [], "covariates": [row.model_copy(update=bare) for row in balance.covariates]}
+    )
+
+
+def _outside(cohort: Overlap, minimum: int) -> Overlap:
+    """Return a cohort without its count of units that nobody resembles, where that, or the count of all others, is few."""
+    rest = (cohort.treated_units or 0) - (cohort.outside_units or 0)
+    hidden = _few(cohort.outside_units, minimum) or (cohort.outside_units and _few(rest, minimum))
+    return cohort.model_copy(update={"outside_units": None}) if hidden else cohort
+
+
+def _components(found: Components | None, anything: bool, minimum: int) -> Components | None:
+    if found is None:
+        return None
+    gone = anything or _few(found.left_out, minimum)
+    return found.model_copy(update={"units": None, "left_out": None if found.left_out else 0}) if gone else found
+
+
+COUNTS = ("units", "treated_units", "comparison_units", "effective")
+
+
+def _counts_few(remark: Remark, anything: bool, minimum: int) -> bool:
+    """Return whether a remark of another estimator tells of few units: it is about a row beside the headline, and can go."""
+    if remark.code != "OF_ESTIMATOR":
+        return False
+    counts = [n for name in COUNTS if isinstance(n := remark.facts["facts"].get(name), (int, float))]
+    return bool(counts) and (anything or any(0 < n < minimum for n in counts))
+
+
+def _nobody(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of another estimator's remark without names of units."""
+    return facts | {"facts": {name: fact for name, fact in facts["facts"].items() if name != "first"} | {"first": ""}}
+
+
 def _length(count: Any) -> Any:
     """Return a count; a list of units becomes their number."""
     return len(count) if isinstance(count, (list, tuple, dict)) else count
@@ -275,4 +341,5 @@ _MORE: dict[str, Callable[[dict[str, Any], bool, int], dict[str, Any]]] = {
     "INCOME_DEF_SWITCH": _by_year,
     "NEVER_CODES": _codes,
     "EVENTS_OUTSIDE_PANEL": _unnamed,
+    "OF_ESTIMATOR": lambda facts, anything, minimum: _nobody(facts),
 }

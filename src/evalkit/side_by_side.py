@@ -70,11 +70,25 @@ class SideBySide:
             for c in ("units", "noisy_units")
         }
         frame = cell_frame("difference", len(rest), name=[f"{names[i]} - {against}" for i in rest], **behind)
-        return self.estimate.map(contrast @ self.estimate.theta, contrast, frame)
+        return _without_rounding(self.estimate.map(contrast @ self.estimate.theta, contrast, frame), self.estimate)
 
     def differences(self, against: str = "group_time", **inference: Any) -> pd.DataFrame:
         """Return the table of :meth:`difference`; keywords go to :func:`evalkit.infer`."""
         return infer(self.difference(against), **inference)
+
+
+def _without_rounding(difference: Estimate, whole: Estimate) -> Estimate:
+    """Return a difference with exact zeros where two estimators are the same but for rounding, which would have a p-value."""
+    alike = np.abs(difference.theta) <= 1e-9 * np.abs(whole.theta).max()
+    alike &= np.abs(difference.psi).max(axis=0) <= 1e-9 * np.abs(whole.psi).max()
+    told = (~alike).astype(float)
+    return difference.map(told * difference.theta, np.diag(told), difference.cells)
+
+
+def beside(effect: Estimate, main: Estimate) -> Estimate:
+    """Return one average effect minus another of the same rows, both of one parameter."""
+    parts = [part.map(part.theta, np.eye(1), part.cells.assign(name=name)) for part, name in ((effect, "one"), (main, "other"))]
+    return SideBySide(parts[0].join(parts[1]), ()).difference("other")
 
 
 def compare(design: Design, estimators: Mapping[str, Estimator] | None = None) -> SideBySide:
@@ -118,6 +132,7 @@ def compare(design: Design, estimators: Mapping[str, Estimator] | None = None) -
             continue
         try:
             effect = overall(estimator(design))
+            _refuse_other_units(design, effect)
         except EvalkitError as reason:  # the design has what is needed, and still its columns or numbers do not allow it
             refused.append(Applicable(name, (Notice("refused", {"reason": str(reason)}),)))
             continue
@@ -134,12 +149,22 @@ def _judged(estimators: Mapping[str, Estimator]) -> dict[str, Estimator]:
     """Return the estimators by name, or refuse."""
     example = "for example {'group_time': evalkit.GroupTime()}"
     if not isinstance(estimators, Mapping):
-        raise DesignError(f"Estimators are given as a mapping of names to estimators, {example}, not as {type(estimators).__name__}.")
+        raise DesignError(
+            f"Estimators are given as a mapping of names to estimators, {example}, not as {type(estimators).__name__}."
+        )
     if not estimators:
         raise DesignError(f"No estimators were given. Name some, {example}, or leave the mapping out for all of them.")
     if odd := [name for name, one in estimators.items() if isinstance(one, type) or not callable(one)]:
-        raise DesignError(f"Not an estimator that can be called on a design: {first_five(odd)}. Write it with its brackets, {example}.")
+        raise DesignError(
+            f"Not an estimator that can be called on a design: {first_five(odd)}. Write it with its brackets, {example}."
+        )
     return dict(estimators)
+
+
+def _refuse_other_units(design: Design, effect: Estimate) -> None:
+    """Raise DesignError where an average is per unit of treatment and treatment is a dose: the others are effects of having started."""
+    if effect.cells["name"][0] == "per unit of treatment" and not np.isin(design.intensity, (0.0, 1.0)).all():
+        raise DesignError("Its average is per unit of treatment, which stands beside no effect of having started. Ask it alone.")
 
 
 def overall(estimate: Estimate) -> Estimate:

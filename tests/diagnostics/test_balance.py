@@ -93,3 +93,25 @@ def test_a_cohort_of_one_unit_is_measured_in_deviations_of_the_comparison() -> N
 def test_weights_that_cannot_be_fitted_are_refused_here_too() -> None:
     with pytest.raises(ek.DesignError, match="No weights give the comparison the means"):
         balance(design(table([7, 8, 9], [1, 2, 3, 4])), Weighted(on="x"))
+
+
+def test_a_cohort_alike_to_the_last_digit_is_measured_in_deviations_of_the_comparison() -> None:
+    """Treated at 0.1, whose weighted mean is not exactly 0.1 in binary numbers: what rounding leaves is no standard deviation."""
+    frame = table([0.1] * 7, [0.0, 0.2, 0.3, 0.5]).assign(w=lambda f: 1 / (3.0 + f["village"]))
+    found = balance(design(frame, "w"), Weighted("nearest", "x")).table
+    assert found["difference_before"].abs().max() < 3 and found["ratio_before"].tolist() == [0.0]
+
+
+def test_where_nobody_is_seen_in_the_base_year_there_is_nothing_to_balance() -> None:
+    frame = table([1, 2], [0, 1, 3])
+    gone = frame[~((frame["start"] > 0) & (frame["year"] == 2014))]
+    with pytest.raises(ek.DesignError, match="no cohort has both a clean base period"):
+        balance(design(gone, unbalanced="pairwise"), Weighted(on="x"))
+
+
+def test_a_balance_reads_as_one_line_a_fact() -> None:
+    assert repr(balance(design(table([1, 3, 5], [0, 1, 2, 4])), Weighted("nearest", "x"))).splitlines() == [
+        "Cohort 2015 in 2014: 3 of 3 treated units, 4 comparison units that count for 2.6, 1 treated outside their range",
+        "  x: difference 0.77 before, 0.20 after",
+    ]
+    assert "the groups are told apart" in repr(balance(design(table([7, 8, 9], [1, 2, 3, 4])), Weighted("nearest", "x")))

@@ -216,7 +216,7 @@ def test_what_says_nothing_about_nearness_is_refused(frame: pd.DataFrame, choice
 def test_a_donut_that_leaves_nobody_out_is_no_other_effect() -> None:
     made = design(COORDINATES)
     narrow = rings(made, coordinates=("lon", "lat"), widths_km=0.001)
-    with pytest.raises(ek.DesignError, match="the same effect. Choose wider rings"):
+    with pytest.raises(ek.DesignError, match=r"the same effect\. Choose wider rings"):
         beside_donut(made, ek.GroupTime(), narrow)
 
 

@@ -154,7 +154,7 @@ def test_one_other_programme_need_not_be_a_list_and_a_name_is_no_roll_out() -> N
     made = ek.Design(panel, rollouts[0], "y")
     one, several = two_way_weights(made, rollouts[1]), two_way_weights(made, rollouts[1:])
     pd.testing.assert_frame_equal(one.contamination, several.contamination)
-    with pytest.raises(ek.RolloutError, match="is a roll-out.*not 'other'"):
+    with pytest.raises(ek.RolloutError, match=r"is a roll-out.*not 'other'"):
         two_way_weights(made, ["other"])
 
 

@@ -12,6 +12,7 @@ from worlds import households, villages, with_gaps
 import evalkit as ek
 from evalkit.estimators.changes_in_changes import ChangesInChanges
 from evalkit.kernels.quantiles import Cell, Distribution
+from evalkit.words import catalogue
 
 
 def design(frame: pd.DataFrame, unit: str | None = "village", weight: str | None = None, **choices: Any) -> ek.Design:
@@ -83,6 +84,15 @@ def test_the_density_is_the_sum_of_kernels() -> None:
     for y in (-1.0, 0.4, one.v[-1]):
         kernels = 0.75 * np.maximum(0, 1 - ((one.y - y) / one.bandwidth) ** 2)
         assert one.f(np.array(y)) == pytest.approx(one.p @ kernels / one.bandwidth, rel=1e-10)
+
+
+@pytest.mark.parametrize("mistyped", [1e6, 1e9, -1e12])
+def test_an_income_mistyped_a_million_times_too_high_leaves_the_density_of_the_others_alone(mistyped: float) -> None:
+    values = np.r_[np.random.default_rng(6).normal(9_000, 2_000, 400), mistyped, 3 * mistyped, 40_000.0]
+    one = sample(*values)
+    for y in (9_000.0, values[3], 2_000.0, -4_000.0, mistyped, 20_000.0, mistyped / 2, 2.5 * mistyped):
+        kernels = 0.75 * np.maximum(0, 1 - ((values - y) / one.bandwidth) ** 2)
+        assert one.f(np.array(y)) == pytest.approx(kernels.mean() / one.bandwidth, rel=1e-9, abs=1e-18)
 
 
 def test_the_mean_has_the_influence_of_theorem_5_1() -> None:
@@ -251,3 +261,42 @@ def test_a_cohort_of_one_unit_has_a_mean_but_no_quantiles() -> None:
 def test_quantiles_that_are_none_are_refused(quantiles: tuple[float, ...], message: str) -> None:
     with pytest.raises(ek.DesignError, match=message):
         ChangesInChanges(quantiles)
+
+
+def test_a_sample_of_one_row_has_no_noise_to_learn_from() -> None:
+    """Households of a village seen once before and thrice after: how they differed before cannot be known."""
+    frame = table([(1.5, 4)] + [(9, v) for v in (5, 6)], [(1, 2), (2, 4), (3, 5.5)])
+    seen = frame[~((frame["village"].isin([1, 2])) & (frame["year"] == 2014))]
+    estimate = ChangesInChanges(())(design(seen, None))
+    cell = estimate.select(kind="group_time", period=2015).cells
+    assert cell["units"].tolist() == [4] and cell["noisy_units"].tolist() == [0]
+    assert np.isnan(ek.infer(ek.aggregate(estimate))["std_error"][0])
+
+
+@pytest.mark.parametrize("within", [0.02, 0.4])
+def test_half_a_step_is_by_how_much_the_effect_is_too_high(within: float) -> None:
+    """Everybody's effect is 0.1: the mean error over draws is half a step, however much incomes move."""
+    generator = np.random.default_rng(31)
+    errors, steps = [], []
+    for _ in range(300):
+        trait = generator.normal(0, 0.5, 160)
+        before, after = (trait + within * generator.normal(size=160) for _ in range(2))
+        after[:60] += 0.1
+        cell = Cell(sample(*after[:60]), sample(*before[:60]), sample(*after[60:]), sample(*before[60:]))
+        errors.append(cell.mean()[0] - 0.1)
+        steps.append(cell.half_step)
+    assert np.mean(errors) == pytest.approx(np.mean(steps), abs=3 * np.std(errors) / np.sqrt(300) + 0.001)
+
+
+def test_ranks_that_are_too_coarse_for_the_effect_are_told_with_the_step() -> None:
+    """The comparison stands at 0, 10, ..., 90; the treated between them, at 5, ..., 85 (half a step is 5), and gain 20 or 200."""
+    low = [float(v) for v in range(0, 100, 10)]
+    remarks = []
+    for gain in (20, 200):
+        frame = table([(v + 5, v + 5 + gain) for v in low[:-1]], [(v, v) for v in low])
+        remarks.append([n for n in ChangesInChanges(())(design(frame)).notices if n.code == "CIC_COARSE_RANKS"])
+    assert [dict(n.facts) for n in remarks[0]] == [{"half_step": pytest.approx(5), "effect": pytest.approx(25)}] and not remarks[1]
+    for lang in ("en", "zh"):
+        assert "5" in catalogue(lang).say("estimator_notice.CIC_COARSE_RANKS", **remarks[0][0].facts)
+    exact = ChangesInChanges(())(design(table([(v, v + 20) for v in low[2:5]], [(v, v) for v in low])))
+    assert not [n for n in exact.notices if n.code == "CIC_COARSE_RANKS"]

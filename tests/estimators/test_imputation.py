@@ -249,8 +249,8 @@ TREATED = (FRAME["start"] > 0) & (FRAME["year"] >= FRAME["start"])
 @pytest.mark.parametrize(
     ("frame", "choices", "message"),
     [
-        (FRAME, {"comparison": "never_treated"}, "learns untreated outcomes from every row not treated yet"),
-        (FRAME, {"base": "varying"}, "has no base period"),
+        (FRAME, {"comparison": "never_treated"}, "compares with every row not yet covered.*comparison='not_yet_treated'"),
+        (FRAME, {"base": "varying"}, "base='varying' has no meaning"),
         (
             with_one_covariate(np.where(TREATED, FRAME["rain"], 0.0)),
             {"covariates": ["own"]},

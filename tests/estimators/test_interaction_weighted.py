@@ -162,7 +162,7 @@ def test_a_period_without_never_treated_units_is_named() -> None:
 
 
 def test_a_varying_base_is_refused() -> None:
-    with pytest.raises(ek.DesignError, match="base='varying' has no meaning here"):
+    with pytest.raises(ek.DesignError, match=r"InteractionWeighted cannot answer.*base='varying'"):
         InteractionWeighted()(design(PLAIN, base="varying"))
 
 

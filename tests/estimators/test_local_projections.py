@@ -261,7 +261,7 @@ def test_where_rows_are_missing_an_event_time_uses_the_villages_seen_then_and_in
 @pytest.mark.parametrize(
     ("frame", "choices", "message"),
     [
-        (FRAME, {"base": "varying"}, "same period before the start.*base='universal'"),
+        (FRAME, {"base": "varying"}, "base='varying' has no meaning.*base='universal'"),
         (FRAME, {"rows": "observation"}, "compares whole units"),
         (FRAME.assign(twice=2 * FRAME["share"]), {"covariates": ["share", "twice"]}, "share, twice are collinear.*event time"),
         (with_gaps(FRAME), {"unbalanced": "repeated_cross_section"}, "follows the same units"),

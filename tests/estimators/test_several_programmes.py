@@ -178,7 +178,7 @@ def test_without_another_programme_it_says_that_none_is_named(others: Any) -> No
 
 
 def test_another_programme_is_a_roll_out_or_a_column() -> None:
-    with pytest.raises(ek.RolloutError, match="Another programme is a roll-out.*not 3"):
+    with pytest.raises(ek.RolloutError, match=r"Another programme is a roll-out.*not 3"):
         SeveralProgrammes(others=[3])(design(trained(1, units=60)))
 
 

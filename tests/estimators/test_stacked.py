@@ -204,7 +204,7 @@ def test_anticipation_moves_the_reference_back_and_asks_more_of_the_comparison()
         (FRAME, {"covariates": ["share"]}, "takes no covariates"),
         (with_gaps(FRAME), {"unbalanced": "repeated_cross_section"}, "follows the same units"),
         (households(rows=400), {"unit": None}, "follows the same units"),
-        (FRAME, {"base": "varying"}, "same period before the start.*base='universal'"),
+        (FRAME, {"base": "varying"}, "base='varying' has no meaning.*base='universal'"),
         (FRAME, {"rows": "observation"}, "compares whole units"),
         (FRAME, {"anticipation": 2}, "before=2 leaves no clean period.*before=3"),
         (villages(units=60, starts=(0, 2017)), {}, "No cohort has a sub-experiment from 2 periods.*shorter window"),

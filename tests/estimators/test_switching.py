@@ -307,7 +307,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "fixed covariate": ({}, {"covariates": ["share"]}, "those of share are nothing or collinear"),
     "the same twice": ({}, {"covariates": ["rain", "rain_again"]}, "rain, rain_again are nothing or collinear"),
     "place that moves": ({"within": "rain"}, {}, "'rain' varies over time in 240 units"),
-    "varying base": ({}, {"base": "varying"}, "base='varying' has no meaning here"),
+    "varying base": ({}, {"base": "varying"}, "base='varying' has no meaning"),
     "rows": ({}, {"rows": "observation"}, "compares whole units"),
     "anticipation": ({}, {"anticipation": 1}, "It takes no anticipation"),
     "crossed rows": ({}, {"unbalanced": "repeated_cross_section"}, "it follows the same units over time"),

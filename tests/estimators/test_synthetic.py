@@ -42,12 +42,14 @@ def overall(form: str, frame: pd.DataFrame, **choices: Any) -> float:
     return float(ek.aggregate(Synthetic(form)(design(frame, **choices))).theta[0])
 
 
-def test_a_synthetic_control_is_the_mix_of_donors_that_was_equal_before() -> None:
+@pytest.mark.parametrize("solver", ["frank_wolfe", "exact"])
+def test_a_synthetic_control_is_the_mix_of_donors_that_was_equal_before(solver: str) -> None:
     # Before: a = b/4 + 3c/4 in every year. After: the mix has 5 and 5, a has 7 and 8.
     frame = table(a=[3.5, 3, 4.5, 5.5, 7, 8], b=[2, 6, 0, 4, 8, 2], c=[4, 2, 6, 6, 4, 6])
-    cells = Synthetic("synthetic_control")(design(frame)).select(kind="group_time")
+    specification = Synthetic("synthetic_control", solver=solver)
+    cells = specification(design(frame)).select(kind="group_time")
     np.testing.assert_allclose(cells.theta, [0, 0, 0, 0, 2, 3], atol=1e-8)
-    weights = Synthetic("synthetic_control").weights(design(frame)).set_index("label")["weight"]
+    weights = specification.weights(design(frame)).set_index("label")["weight"]
     np.testing.assert_allclose(weights, [0.25, 0.75, 0, 0, 0, 0], atol=1e-8)
 
 
@@ -91,6 +93,37 @@ def test_the_fast_search_finds_what_a_slow_solver_finds(seed: int, eta: float) -
     assert fast.min() >= 0 and fast.sum() == pytest.approx(1, abs=1e-12)
     assert value[0] == pytest.approx(value[1], rel=2e-4)  # Frank-Wolfe nears the optimum like one over the steps
     np.testing.assert_allclose(fast, exact, atol=1e-2)
+
+
+@pytest.mark.parametrize("donors", [8, 14, 200])
+@pytest.mark.parametrize("eta", [0.0, 1e-6, 0.5, 20.0])
+def test_from_the_exact_weights_no_donor_could_take_weight_and_do_better(eta: float, donors: int) -> None:
+    """At the minimum on the simplex every slope K_i x is x'Kx or more, and equal to it where there is weight."""
+    generator = np.random.default_rng(donors)
+    A, b = generator.normal(size=(9, donors)), np.full(9, 3.0)  # no mix of donors is as high
+    x = kernel.exact_weights(A, b, eta)
+    slopes = (A - b[:, None]).T @ (A @ x - b) + eta * x
+    assert x.min() >= 0 and x.sum() == pytest.approx(1, abs=1e-14)
+    np.testing.assert_allclose(slopes[x > 0], slopes @ x, rtol=1e-10)
+    assert slopes.min() >= slopes @ x * (1 - 1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_donors_that_are_all_alike_share_the_weight(scale: float) -> None:
+    np.testing.assert_allclose(kernel.exact_weights(np.full((4, 5), scale), np.full(4, 2 * scale), 0.0), 0.2)
+    np.testing.assert_allclose(kernel.exact_weights(np.full((4, 5), scale), np.full(4, scale), 0.0), 0.2)
+
+
+def test_the_exact_solver_has_no_joint_search() -> None:
+    made = design(one_start(), covariates=["rain"])
+    with pytest.raises(ek.DesignError, match=r"Use adjustment='projected' with solver='exact'"):
+        Synthetic(solver="exact")(made)
+    assert np.isfinite(ek.aggregate(Synthetic(adjustment="projected", solver="exact")(made)).theta[0])
+
+
+def test_a_donor_that_has_all_the_weight_up_to_rounding_has_no_influence() -> None:
+    _, _, donors = kernel.effects(np.ones((3, 1)), np.array([[0.3], [7.1]]), np.array([1 - 2e-16, 2e-16]))
+    np.testing.assert_allclose(donors, 0, atol=1e-12)
 
 
 def plain_search(A: np.ndarray, b: np.ndarray, eta: float, steps: int) -> np.ndarray:
@@ -292,18 +325,53 @@ def test_projected_coefficients_do_not_depend_on_the_covariates_unit() -> None:
     np.testing.assert_allclose(other.psi, one.psi, rtol=1e-6, atol=1e-12)
 
 
+def test_a_covariate_in_yuan_does_not_push_one_in_millimetres_out() -> None:
+    frame = one_start().assign(output=lambda d: np.random.default_rng(2).lognormal(size=len(d)))
+    one, other = (
+        ek.aggregate(Synthetic(adjustment="projected")(design(f, covariates=["rain", "output"])))
+        for f in (frame, frame.assign(output=1e12 * frame["output"]))
+    )
+    np.testing.assert_allclose(other.theta, one.theta, rtol=1e-9)
+    np.testing.assert_allclose(other.psi, one.psi, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", ["synthdid", "synthetic_control"])
+@pytest.mark.parametrize("adjustment", ["joint", "projected"])
+@pytest.mark.parametrize("covariate", ["projects", "trend"])
+def test_a_covariate_that_stands_still_where_its_coefficient_is_searched_is_refused(
+    covariate: str, adjustment: str, form: str
+) -> None:
+    """Projects come with the treatment alone: donors have none, and the treated none before."""
+    frame = one_start().assign(trend=lambda d: d["year"] - 2012)
+    frame["projects"] = np.where(frame["start"] > 0, np.maximum(frame["year"] - 2014, 0) * (1 + frame["village"] % 2), 0)
+    with pytest.raises(ek.DesignError, match=f"Covariates {covariate} do not change within the units compared"):
+        Synthetic(form, adjustment)(design(frame, covariates=[covariate]))
+
+
+def test_before_the_weights_a_constant_of_each_donor_has_no_coefficient_even_where_levels_count() -> None:
+    """A two-way regression takes it off; what rounding leaves of it would otherwise get an enormous coefficient."""
+    with pytest.raises(ek.DesignError, match="Covariates share do not change"):
+        Synthetic("synthetic_control", "projected")(design(one_start(), covariates=["share"]))
+
+
 @pytest.mark.parametrize(
     ("specification", "frame", "choices", "message"),
     [
         (Synthetic(), with_gaps(one_start()), {"unbalanced": "pairwise"}, "unit-periods are missing"),
         (Synthetic(), one_start(), {"weight": "households"}, "no weights"),
         (Synthetic(), one_start(), {"unit": None}, "follows the same units"),
-        (Synthetic(), one_start(), {"base": "varying"}, "base='varying' has no meaning"),
+        (Synthetic(), one_start(), {"base": "varying"}, "base='varying'"),
         (Synthetic(), one_start(), {"rows": "observation"}, "no influence by observation"),
         (Synthetic(), villages(30, (0, 2013)), {}, "two at least"),
-        (Synthetic(), one_start(), {"covariates": ["share"]}, "do not change within units"),
+        (Synthetic(), one_start(), {"covariates": ["share"]}, "do not change within the units"),
         (Synthetic(), one_start().assign(rain=lambda d: 1e5 * d["rain"]), {"covariates": ["rain"]}, "did not settle"),
         (Synthetic(), one_start().assign(rain=lambda d: 1e-6 * d["rain"]), {"covariates": ["rain"]}, "did not settle"),
+        (
+            Synthetic(adjustment="projected"),
+            one_start().assign(wet=lambda d: 2 * d["rain"] - 1),
+            {"covariates": ["rain", "wet"]},
+            "rain, wet say the same",
+        ),
         (Synthetic(), table(a=[1, 2, 3, 4, 5, 6], b=[1, 2, 3, 4, 4, 4]), {}, "two comparison units"),
     ],
 )
@@ -316,7 +384,13 @@ def test_what_it_cannot_answer_is_refused_with_the_reason(
 
 @pytest.mark.parametrize(
     ("choices", "message"),
-    [({"form": "synthdd"}, "Did you mean 'synthdid'"), ({"adjustment": "both"}, "projected"), ({"shares": "known"}, "sample")],
+    [
+        ({"form": "synthdd"}, "Did you mean 'synthdid'"),
+        ({"form": ["did"]}, "Did you mean 'did'"),
+        ({"adjustment": "both"}, "projected"),
+        ({"shares": "known"}, "sample"),
+        ({"solver": "newton"}, "Allowed: frank_wolfe, exact"),
+    ],
 )
 def test_an_unknown_choice_names_those_that_are(choices: dict[str, str], message: str) -> None:
     with pytest.raises(ek.DesignError, match=message):

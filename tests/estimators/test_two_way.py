@@ -154,3 +154,60 @@ def test_a_cluster_that_varies_within_units_is_allowed_by_observation() -> None:
     data = FRAMES["balanced"].assign(county=lambda d: d["county"].where(d["year"] < 2015, (d["county"] + 1) % 20))
     table = ek.infer(ek.TwoWay()(design(data, rows="observation")), cluster=("county", "year"))
     assert table["clusters"].iloc[0] == 6 and table["std_error"].iloc[0] > 0
+
+
+def switching() -> ek.Design:
+    data = FRAMES["balanced"].assign(on=lambda d: ((d["start"] > 0) & (d["year"] == d["start"])).astype(int))
+    panel = ek.Panel(data, "village", "year")
+    return ek.Design(panel, ek.Rollout.from_status(panel, "on", reversals="keep"), "y")
+
+
+@pytest.mark.parametrize("estimator", [ek.TwoWay(), ek.EventStudy()], ids=["static", "path"])
+def test_a_treatment_that_stops_is_not_read_as_one_that_lasts(estimator: Any) -> None:
+    with pytest.raises(ek.DesignError, match=r"Treatment stops.*switching"):
+        estimator(switching())
+
+
+def test_a_path_has_one_base_and_a_varying_one_is_refused() -> None:
+    with pytest.raises(ek.DesignError, match=r"EventStudy cannot answer.*base='varying'"):
+        ek.EventStudy()(design(FRAMES["balanced"], base="varying"))
+
+
+@pytest.mark.parametrize("slopes", ["year", ["year"], ("county", "year"), [("county",)], [1]])
+def test_slopes_that_are_no_pairs_are_refused_with_an_example(slopes: Any) -> None:
+    with pytest.raises(ek.DesignError, match=r"such as slopes=\[\('county', 'year'\)\]"):
+        ek.TwoWay(slopes=slopes)(design(FRAMES["balanced"]))
+
+
+def test_a_slope_on_a_column_with_blanks_is_refused_and_counted() -> None:
+    data = FRAMES["balanced"].assign(price=lambda d: d["rain"].where(d["rain"] < 1.5))
+    with pytest.raises(ek.DesignError, match=f"'price' is missing in {data['price'].isna().sum()} of the rows used"):
+        ek.TwoWay(slopes=[("county", "price")])(design(data))
+
+
+@pytest.mark.parametrize("many", [0, 5_000], ids=["rows", "patterns"])
+@pytest.mark.parametrize("size", [1e-12, 1e12])
+def test_a_covariate_may_be_in_yuan_or_in_billions(size: float, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output of a county in yuan, 1e12, beside dummies: nothing but its own coefficient changes."""
+    monkeypatch.setattr(two_way, "MANY_PATTERNS", many)
+    data = FRAMES["gaps"].assign(output=lambda d: np.random.default_rng(1).lognormal(size=len(d)))
+    for estimator in (ek.TwoWay(), ek.EventStudy(), ek.InteractionWeighted()):
+        one = estimator(design(data, covariates=["rain", "output"]))
+        other = estimator(design(data.assign(output=size * data["output"]), covariates=["rain", "output"]))
+        unit = np.where(one.cells["name"] == "output", size, 1.0)
+        np.testing.assert_allclose(other.theta * unit, one.theta, rtol=1e-8)
+        np.testing.assert_allclose(other.psi * unit, one.psi, rtol=1e-6, atol=1e-10)
+        np.testing.assert_allclose(other.facts.bread * np.outer(unit, unit), one.facts.bread, rtol=1e-7, atol=1e-14)
+
+
+def test_all_treated_in_cohorts_two_years_apart_leave_a_path_untold_and_the_reader_is_sent_on() -> None:
+    """Odd and even distances from the start are never compared with each other."""
+    with pytest.raises(ek.DesignError, match="Without never-treated units this path needs more cohorts: use GroupTime"):
+        ek.EventStudy()(design(villages(units=60, starts=(2014, 2016))))
+
+
+def test_a_covariate_of_households_that_is_constant_in_the_rows_used_is_named() -> None:
+    data = households(rows=800).assign(rain=lambda d: (d["year"] == 2013) * 1.0)
+    data.loc[data["year"] == 2013, "y"] = np.nan
+    with pytest.raises(ek.DesignError, match="covariate 'rain'"):
+        ek.TwoWay()(design(data, None, covariates=["rain"]))

@@ -215,13 +215,14 @@ TOLD = (FRAME["start"] == 2014) + 0.1 * FRAME["rain"] / FRAME["rain"].abs().max(
 @pytest.mark.parametrize(
     ("spec", "frame", "choices", "message"),
     [
-        (Weighted(), FRAME, {}, "nothing to weight on.*GroupTime"),
+        (Weighted(), FRAME, {}, "No columns to weight on are named.*Estimators that could: .*group_time"),
         (Weighted(on="rain"), FRAME, {"covariates": ["share"]}, "share are not among on=.*would be ignored"),
         (Weighted(on=("share", "share")), FRAME, {}, "named twice: share"),
         (Weighted(on=("share", "y")), FRAME, {}, "'y' is the outcome. .*that year's luck.*outcome_level=True"),
         (Weighted(on="income"), FRAME.assign(income=np.exp(FRAME["y"])), {}, "'income' ranks units as the outcome does.*fall back"),
-        (Weighted(on=("share", "told")), FRAME.assign(told=TOLD), {}, "means of cohort 2014 in 2013: told"),
-        (Weighted("propensity", ("share", "told")), FRAME.assign(told=TOLD), {}, "^told: tells cohort 2014 and its comparison in 2013"),
+        (Weighted(on="gap"), FRAME.assign(gap=9 - FRAME["y"]), {}, "'gap' ranks units as the outcome does.*correlation of ranks -1.000"),
+        (Weighted(on=("share", "told")), FRAME.assign(told=TOLD), {}, r"for cohort 2014 and its \d+ comparison units in 2013: told"),
+        (Weighted("propensity", ("share", "told")), FRAME.assign(told=TOLD), {}, "^told: at some values there are treated units only.* for cohort 2014 and its"),
         (Weighted(on=("share", "twice")), FRAME.assign(twice=2 * FRAME["share"]), {}, "'twice' is constant, or a combination"),
         (Weighted("nearest", ("share", "twice")), FRAME.assign(twice=2 * FRAME["share"]), {}, "'twice' is constant, or a comb"),
         (Weighted("nearest", "share", neighbours=99), FRAME, {}, "neighbours=99 is more"),
@@ -245,7 +246,7 @@ def test_means_reachable_one_by_one_but_not_together_name_the_columns() -> None:
     frame = table((2015, 0.9, 1, 2), (2015, 0.9, 1, 3), *((0, x, 1.0, 1.5) for x in (0, 1, 0, 0, 1)))
     frame["z"] = frame["x"].where(frame["start"] > 0, frame["village"].isin([4, 5]) * 1.0)
     with pytest.raises(
-        ek.DesignError, match=r"No weights give the comparison the means of cohort 2015 in 2014: .*(x|z) \(mean of the tr"
+        ek.DesignError, match=r"No weights .* for cohort 2015 and its 5 comparison units in 2014: .*(x|z) \(mean of the tr"
     ):
         Weighted(on=("x", "z"))(design(frame))
 
@@ -257,7 +258,8 @@ def test_means_reachable_one_by_one_but_not_together_name_the_columns() -> None:
         ({"method": "nearest", "distance": "euclid"}, "no distance 'euclid'"),
         ({"caliper": 0.2}, "method='entropy' has none"),
         ({"method": "propensity", "neighbours": 3}, "method='propensity' has none"),
-        ({"method": "nearest", "neighbours": 0}, "neighbours must be 1 or more"),
+        ({"method": "nearest", "neighbours": 0}, "neighbours must be 1, 2, 3"),
+        ({"method": "nearest", "neighbours": 1.5}, "neighbours must be 1, 2, 3"),
         ({"method": "nearest", "caliper": -1}, "caliper positive"),
         ({"every_period": True}, "Matching again in every period is not offered"),
     ],
@@ -285,3 +287,80 @@ def test_every_remark_has_a_sentence_in_both_languages() -> None:
     for lang in ("en", "zh"):
         for remark in remarks:
             assert "{" not in catalogue(lang).say(f"estimator_notice.{remark.code}", **remark.facts)
+
+
+def test_the_outcome_level_alone_can_be_weighted_on_when_it_is_asked_for_by_name() -> None:
+    assert np.isfinite(Weighted(outcome_level=True)(design()).theta).all()
+
+
+def test_a_comparison_as_few_as_the_columns_shows_no_noise_and_gets_no_error() -> None:
+    """Three comparison units on two columns and a constant are fitted exactly; a single match is its own mean."""
+    few = FRAME[FRAME["start"].eq(2014) | FRAME["village"].isin(START.index[START == 0][:3])]
+    found = Weighted("nearest", BOTH)(design(few))
+    overall = ek.infer(ek.aggregate(found))
+    assert np.isfinite(overall["estimate"][0]) and np.isnan(overall["std_error"][0])
+    (remark,) = [n for n in found.notices if n.code == "WEIGHTED_NOISE_UNKNOWN"]
+    assert str(remark.facts["cells"]).startswith("2014 in 2012, 2014 in 2014")
+    for lang in ("en", "zh"):
+        assert "2014 in 2012" in catalogue(lang).say("estimator_notice.WEIGHTED_NOISE_UNKNOWN", **remark.facts)
+    assert not [n for n in Weighted("nearest", BOTH)(design()).notices if n.code == "WEIGHTED_NOISE_UNKNOWN"]
+    one = table((2015, 1, 10, 15), (2015, 1.1, 10, 17), (0, 1, 10, 11), (0, 9, 10, 12), (0, 8, 10, 16), (0, 7, 9, 16))
+    assert np.isnan(ek.infer(ek.aggregate(Weighted("nearest", "x")(design(one))))["std_error"][0])
+
+
+def test_a_unit_whose_match_starts_itself_is_without_one_from_then_on_and_is_counted() -> None:
+    """Village 0 (x = 1) is matched to 2 (x = 1), which starts in 2016: in 2016 nobody is near it, though in 2015 there was."""
+    frame = pd.DataFrame(
+        {"village": number, "county": 0, "year": year, "start": start, "x": x, "y": float(number * year % 7)}
+        for number, (start, x) in enumerate([(2015, 1), (2015, 5), (2016, 1), (2016, 5), (0, 5), (0, 5.1)])
+        for year in (2014, 2015, 2016)
+    )
+    found = Weighted("nearest", "x", caliper=0.3)(design(frame, comparison="not_yet_treated"))
+    units = found.select(kind="group_time", cohort=2015).cells.set_index("period")["units"]
+    assert units[2015] == 2 and units[2016] == 1
+    (remark,) = [n for n in found.notices if n.code == "WEIGHTED_UNMATCHED"]
+    assert "0" in str(remark.facts["first"]).split(", ")
+
+
+def test_leads_from_a_varying_base_read_no_covariate_of_units_already_treated() -> None:
+    """The programme moves the rain of those it covers; covariates are read in 2015, when the cohort of 2014 is covered."""
+    moved = FRAME.assign(rain=FRAME["rain"] + 5.0 * ((FRAME["start"] == 2014) & (FRAME["year"] >= 2014)))
+    choices: dict[str, Any] = {"comparison": "not_yet_treated", "base": "varying"}
+    one, other = (Weighted(on=BOTH)(design(f, **choices)).select(kind="group_time", cohort=2016) for f in (FRAME, moved))
+    np.testing.assert_array_equal(one.theta, other.theta)
+    never = Weighted(on=BOTH)(design(base="varying")).select(kind="group_time", cohort=2016, period=2013)
+    assert one.select(period=2013).theta[0] == pytest.approx(never.theta[0])
+
+
+def test_a_refusal_says_in_which_period_the_comparison_became_too_small() -> None:
+    """In 2014 the mean 3 of the treated lies between 0 and 9; in 2015, when 9 has started, only 0, 1 and 2 are left."""
+    frame = pd.DataFrame(
+        {"village": number, "county": 0, "year": year, "start": start, "x": x, "y": float(number * year % 7)}
+        for number, (start, x) in enumerate([(2014, 2.5), (2014, 3.5), (2015, 9), (2015, 8), (0, 0), (0, 1), (0, 2)])
+        for year in (2013, 2014, 2015)
+    )
+    with pytest.raises(ek.DesignError, match=r"cohort 2014 and its 3 comparison units in 2013, to be compared in 2015: x .*never_treated"):
+        Weighted(on="x")(design(frame, comparison="not_yet_treated"))
+
+
+def test_means_are_told_with_their_sampling_weights_and_absurd_weights_for_what_they_are() -> None:
+    told = PENCIL.assign(w=np.where(PENCIL["village"] == 1, 3.0, 1.0), x=PENCIL["x"] + 4.0 * (PENCIL["start"] > 0))
+    with pytest.raises(ek.DesignError, match=r"x \(mean of the treated 6\.5; comparison from 0 to 4\)"):
+        Weighted(on="x")(design(told, weight="w"))
+    frame = villages(units=60, starts=(0, 2014)).assign(w=lambda f: np.where(f["village"] == f.loc[f["start"] == 0, "village"].min(), 1e15, 1))
+    with pytest.raises(ek.DesignError, match="Look at the sampling weights"):
+        Weighted(on=BOTH)(design(frame, weight="w"))
+
+
+def test_a_covariate_counted_in_tiny_units_is_no_constant() -> None:
+    one, other = (effects(Weighted(on="x")(design(PENCIL.assign(x=PENCIL["x"] * unit)))).theta for unit in (1.0, 1e-14))
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+def test_weights_of_nobody_are_refused_and_those_of_a_cohort_read_in_one_line() -> None:
+    gone = PENCIL[~((PENCIL["start"] > 0) & (PENCIL["year"] == 2014))]
+    for ask in (Weighted(on="x").weights, Weighted(on="x")):
+        with pytest.raises(ek.DesignError, match="no cohort has both a clean base period"):
+            ask(design(gone, unbalanced="pairwise"))
+    (found,) = Weighted("nearest", "x").weights(design(PENCIL))
+    assert repr(found) == "Weights of cohort 2015 on x in 2014: 2 of 2 treated units, 3 comparison units that count for 2.0"

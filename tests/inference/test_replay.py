@@ -47,6 +47,20 @@ def test_another_start_goes_with_the_unit_it_was_given_for() -> None:
     assert dict(zip(moved.units, moved.cohort, strict=True)) == {102: np.inf, 107: 2014, 109: 2016}
 
 
+@pytest.mark.parametrize("taken", [[0, 60], [-1, 3], [], np.ones(60, dtype=bool)], ids=["beyond", "below", "nobody", "mask"])
+def test_what_is_no_position_of_a_unit_is_refused(taken: Any) -> None:
+    with pytest.raises(ek.DesignError, match="whole numbers from 0 to 59"):
+        redrawn(design(one_start()), taken)
+
+
+@pytest.mark.parametrize("draws", [-1, 0, 1, 2.5])
+def test_fewer_than_two_draws_are_refused(draws: int) -> None:
+    with pytest.raises(ek.EstimateError, match="draws is a whole number from 2 on"):
+        bootstrap(ek.TwoByTwo(), design(one_start()), draws, seed=1)
+    with pytest.raises(ek.EstimateError, match="draws is a whole number from 2 on"):
+        placebo(ek.TwoByTwo(), design(villages(60, (0, 0, 0, 2015))), draws, seed=1)
+
+
 @pytest.mark.parametrize("cluster", [None, "county"])
 def test_replayed_influence_is_the_difference_that_leaving_a_cluster_out_makes(cluster: str | None) -> None:
     frame = one_start()
@@ -95,9 +109,21 @@ def test_an_effect_that_hangs_on_one_cluster_has_no_error_and_says_so() -> None:
     assert facts["parameters"] == 1 and len(facts["clusters"]) == 1 and "No unit is treated" in facts["reason"]
 
 
+def test_an_average_that_hangs_on_one_cluster_has_no_error_either() -> None:
+    """Without the first batch nobody is seen for two years after the start, and the average is refused."""
+    frame = villages(30, (0, 2015, 2017))
+    early = frame.loc[frame["start"] == 2015, "village"].iloc[0]
+    alone = frame[(frame["start"] != 2015) | (frame["village"] == early)]
+    found = replay(lambda d: ek.aggregate(ek.GroupTime()(d), by="event_time", balance=2), design(alone))
+    facts = {n.code: n.facts for n in found.notices}["LOST_WITHOUT_CLUSTER"]
+    assert facts["clusters"] == [str(early)] and "No cohort is seen for 2 periods" in facts["reason"]
+
+
 def test_a_single_cluster_cannot_be_left_out_and_an_unknown_one_is_named() -> None:
     with pytest.raises(ek.EstimateError, match="only one cluster"):
         replay(ek.TwoByTwo(), design(one_start().assign(county=1)), "county")
+    with pytest.raises(ek.EstimateError, match="only one cluster"):
+        bootstrap(ek.TwoByTwo(), design(one_start().assign(county=1)), 9, 1, "county")
     with pytest.raises(ek.EstimateError, match="Did you mean 'county'"):
         replay(ek.TwoByTwo(), design(one_start()), "count")
 
@@ -147,6 +173,13 @@ def test_one_treated_village_is_ranked_among_all_that_were_never_treated() -> No
     assert found.table["p_value"][0] == pytest.approx(rank / 21)
     error = ek.infer(found.estimate)
     assert error["cluster"][0] == "placebo" and error["std_error"][0] == pytest.approx(np.std(by_hand))
+
+
+def test_a_rank_does_not_depend_on_the_currency() -> None:
+    frame = one_start(40)
+    alone = frame[(frame["start"] == 0) | (frame["village"] == frame.loc[frame["start"] > 0, "village"].iloc[0])]
+    one, other = (placebo(ek.TwoByTwo(), design(alone.assign(y=scale * alone["y"]))).table for scale in (1.0, 1e-14))
+    assert one["rank"][0] == other["rank"][0] < 21
 
 
 def test_several_batches_are_placed_on_paper_with_their_sizes_and_dates() -> None:

@@ -7,13 +7,20 @@ from typing import Any
 import pytest
 
 from evalkit.findings import (
+    Alike,
     Cohort,
+    ComponentRow,
+    Components,
+    CovariateBalance,
     DateRow,
+    EarnedShare,
     EstimatorRow,
     Findings,
     Headline,
     Interval,
     NotUsed,
+    Overlap,
+    OverlapBin,
     PathPoint,
     Pretrend,
     Remark,
@@ -320,6 +327,72 @@ def of_a_bundle(findings: Findings, members: int = 3, effects: tuple[float | Non
     """Programmes arrive together, and the start was read from a table of events."""
     unit = 1.0 if findings.scale == "log" else BASE
     return findings.model_copy(update={"bundle": MEMBERS[:members], "dates": dates(*effects, unit=unit)})
+
+
+def with_covariates(findings: Findings, weighted: bool = True, after: float = 0.0, **changes: Any) -> Findings:
+    """The study names two covariates: one differs much, most in one cohort, and some treated counties have nobody alike."""
+
+    def row(name: str, treated: float, comparison: float, before: float, largest: float) -> CovariateBalance:
+        return CovariateBalance(
+            covariate=name, treated=treated, comparison=comparison, weighted=treated if weighted else None, before=before,
+            after=after if weighted else None, largest_before=largest, largest_cohort=2016, largest_after=after if weighted else None,
+        )  # fmt: skip
+
+    arms = ("treated", "comparison", "weighted") if weighted else ("treated", "comparison")
+    bins = [
+        OverlapBin(cohort=cohort, arm=arm, low=0.1 * n, high=0.1 * (n + 1), share=0.1 if arm == "treated" else (10 - n) / 55)
+        for cohort in (2016, 2017) for arm in arms for n in range(10)
+    ]  # fmt: skip
+    values: dict[str, Any] = {
+        "covariates": [row("distance_km", 69.97, 55.21, 1.09, 1.77), row("labour_share", 0.5885, 0.6132, -0.08, -0.21)],
+        "cohorts": [
+            Overlap(cohort=year, base=year - 1, treated_units=treated, comparison_units=40 + more, effective_units=worth if weighted else None,
+                    outside_units=outside, separated=year == 2018)
+            for year, treated, more, worth, outside in ((2016, 20, 37, 27.4, 0), (2017, 36, 1, 9.3, 11), (2018, 1, 0, 38.0, 1))
+        ],
+        "histogram": bins, "weighted": weighted, "large_before": ["distance_km"], "large_after": ["distance_km"] if after > 0.1 else [],
+    }  # fmt: skip
+    words = {"distance_km": Words(zh="到市区的距离（公里）", en="distance to town (km)")}
+    told = {"covariates": ["distance_km", "labour_share"], "covariate_words": words, "alike": Alike(**(values | changes))}
+    return findings.model_copy(update=told)
+
+
+def with_components(findings: Findings, **changes: Any) -> Findings:
+    """The study names four components; wages carry the change, and a fifth has words of its own."""
+    amounts = {"wage": 520.0, "business": -80.0, "property": 4.0, "transfer": 96.0, "herd": 11.0}
+    ranges = findings.verdict != "too_few"
+
+    def row(name: str, amount: float, error: float) -> ComponentRow:
+        effect = interval(amount, error)
+        return ComponentRow(
+            name=name, word=Words(zh="牧业收入", en="herding") if name == "herd" else None, earned=name in ("wage", "business", "herd"),
+            effect=effect if ranges else Interval(estimate=amount), pretrend_p=0.04 if name == "transfer" and ranges else 0.41 if ranges else None,
+        )  # fmt: skip
+
+    rows = [*(row(name, amount, 30.0) for name, amount in amounts.items()), row("total", sum(amounts.values()), 90.0)]
+    share = EarnedShare(estimate=451 / 551, low=0.61, high=1.08) if ranges else None
+    growth = findings.scale == "log"
+    values: dict[str, Any] = {
+        "rows": rows, "growth": growth, "composition": growth, "measured_by": (2013, 2015) if growth else None, "units": 97,
+        "left_out": 2, "gap": 1e-12, "share": share, "no_share": "" if ranges else "too_few",
+    }  # fmt: skip
+    return findings.model_copy(update={"components": Components(**(values | changes))})
+
+
+@pytest.fixture(scope="session", name="with_covariates")
+def _with_covariates() -> Any:
+    return with_covariates
+
+
+@pytest.fixture(scope="session", name="with_components")
+def _with_components() -> Any:
+    return with_components
+
+
+@pytest.fixture(scope="session", name="whole")
+def _whole() -> Any:
+    """A report with every part: covariates and components as well."""
+    return lambda findings: with_components(with_covariates(findings))
 
 
 @pytest.fixture(scope="session", name="with_later_units")

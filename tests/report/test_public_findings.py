@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.findings import Cohort, Findings, Hidden, Interval, Remark
+from evalkit.findings import Alike, Cohort, Findings, Hidden, Interval, Remark
 from evalkit.public_findings import disclosed, smallest_hidden
 from evalkit.report import figures
 from evalkit.report.blocks import Table
@@ -224,6 +224,54 @@ def test_public_findings_are_read_back_as_they_were_written(large: Findings) -> 
 
 def test_public_findings_are_drawn(large: Findings) -> None:
     public = disclosed(from_start(large, 4))
-    for draw in figures.DRAW.values():
-        assert draw(public, "en") is not None
+    for name, draw in figures.DRAW.items():
+        if name not in ("overlap", "components"):  # of studies that have them
+            assert draw(public, "en") is not None
     assert Voice(public, "en").mark == "<10"
+
+
+def overlaps(balance: Alike, *outside: int, treated: int = 30) -> Alike:
+    update = {"treated_units": treated, "comparison_units": 400, "separated": False}
+    cohorts = [row.model_copy(update=update | {"outside_units": n}) for row, n in zip(balance.cohorts, outside, strict=False)]
+    return balance.model_copy(update={"cohorts": cohorts})
+
+
+def test_the_picture_of_overlap_is_not_published_and_few_without_anybody_alike_are_not_counted(
+    large: Findings, with_covariates: Any
+) -> None:
+    found = with_covariates(large)
+    public = disclosed(found.model_copy(update={"alike": overlaps(found.alike, 4, 12)}))
+    assert public.hidden is not None and public.alike is not None and public.alike.histogram == []
+    assert [row.outside_units for row in public.alike.cohorts] == [None, 12]
+    for lang in LANGUAGES:
+        assert [cell.cells[-1].text for cell in table(public, "overlap", lang).rows] == ["<10", "12"]
+        assert ("有若干至少有一项" if lang == "zh" else "at least one of them: some of 60") in str(compose(public, lang))
+    # All but a few tell of the few.
+    most = disclosed(found.model_copy(update={"alike": overlaps(found.alike, 26)}))
+    assert most.alike is not None and most.alike.cohorts[0].outside_units is None
+
+
+def test_where_a_cohort_is_hidden_no_size_by_cohort_is_told(large: Findings, with_covariates: Any) -> None:
+    found = with_covariates(large)
+    cohorts = [*large.cohorts[:1], cohort(2016, 4), cohort(2017, 26), cohort(2018, 70)]
+    for balance, hidden in ((overlaps(found.alike, 0, 0), cohorts), (overlaps(found.alike, 0, 0, treated=4), large.cohorts)):
+        public = disclosed(found.model_copy(update={"alike": balance, "cohorts": hidden})).alike
+        assert public is not None and public.cohorts == [] and all(row.largest_cohort is None for row in public.covariates)
+        assert [row.before for row in public.covariates] == [1.09, -0.08]
+
+
+def test_units_without_income_before_are_not_counted_where_they_are_few(large: Findings, with_components: Any) -> None:
+    public = disclosed(with_components(large))
+    assert public.components is not None and public.components.left_out is None and public.components.units is None
+    assert "若干户没有开始之前的收入数据" in str(compose(public, "zh"))
+    assert disclosed(with_components(large, left_out=0)).hidden is None
+
+
+def test_remarks_of_other_estimators_name_nobody_and_count_no_few(large: Findings) -> None:
+    def told(units: int) -> Remark:
+        facts = {"cohort": 2016, "units": units, "treated_units": 120, "first": "HH-0417, HH-0418"}
+        return Remark(code="OF_ESTIMATOR", facts={"estimator": "weighted", "code": "WEIGHTED_POOR_OVERLAP", "facts": facts})
+
+    public = disclosed(large.model_copy(update={"remarks": [told(3), told(30)]}))
+    assert "HH-04" not in public.model_dump_json()
+    assert [remark.facts["facts"]["units"] for remark in public.remarks] == [30]

@@ -25,10 +25,10 @@ RARE = "埇沚浉瀍猇硚鄠㵲"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, example_findings: Any) -> Path:
-    """Two reports in both languages: a simulated gain with rare names, and a real failed pre-trend."""
+def folder(tmp_path_factory: pytest.TempPathFactory, example_findings: Any, whole: Any) -> Path:
+    """Reports in both languages: a simulated gain with rare names and every part, a real failed pre-trend, and too few."""
     out = tmp_path_factory.mktemp("reports")
-    gain = example_findings("gain")
+    gain = whole(example_findings("gain"))
     rare = gain.source.model_copy(update={"zh": f"模拟数据：{RARE}", "en": f"Simulated data: {RARE}"})
     for lang in LANGUAGES:
         write(gain.model_copy(update={"source": rare}), out / "gain", lang)
@@ -57,8 +57,9 @@ def embedded(page: str) -> list[TTFont]:
 def test_write_returns_the_report_its_figures_and_its_tables(folder: Path) -> None:
     for lang in LANGUAGES:
         files = {path.relative_to(folder / "gain").as_posix() for path in (folder / "gain").rglob(f"*.{lang}.*")}
-        drawn = {f"figures/{name}.{lang}.svg" for name in ("event_study", "estimators", "trends")}
-        listed = {f"tables/{name}.{lang}.csv" for name in ("path", "estimators", "sample", "cohorts")}
+        drawn = {f"figures/{name}.{lang}.svg" for name in ("event_study", "overlap", "components", "estimators", "trends")}
+        names = ("path", "balance", "overlap", "components", "estimators", "sample", "cohorts")
+        listed = {f"tables/{name}.{lang}.csv" for name in names}
         assert files == {f"report.{lang}.html"} | drawn | listed
 
 
@@ -82,7 +83,7 @@ def test_simulated_data_are_marked_in_every_place_and_real_data_nowhere(folder: 
     for lang in LANGUAGES:
         page = (folder / "gain" / f"report.{lang}.html").read_text(encoding="utf-8")
         notes = re.findall(r'<p class="note">(.*?)</p>', page)
-        assert f"<strong>{mark}</strong>" in page and len(notes) == 7 and all(note.startswith(mark) for note in notes)
+        assert f"<strong>{mark}</strong>" in page and len(notes) == 12 and all(note.startswith(mark) for note in notes)
         assert f'@top-center {{ content: "{mark}"' in page
         for table in (folder / "gain" / "tables").glob(f"*.{lang}.csv"):
             rows = list(csv.reader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
@@ -106,7 +107,7 @@ def test_the_page_says_its_language_and_title(folder: Path) -> None:
 
 def test_figures_have_a_description(page: str) -> None:
     described = re.findall(r'<div role="img" aria-label="([^"]+)">', page)
-    assert len(described) == page.count("<figure") == 3
+    assert len(described) == page.count("<figure") and len(described) in (3, 5)
     assert all(len(text) > 40 for text in described)
 
 
@@ -150,11 +151,13 @@ def test_numbers_in_csv_are_numbers_for_machines(folder: Path) -> None:
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
 @pytest.mark.parametrize("scale", ["log", "level"])
 @pytest.mark.parametrize("verdict", ["loss", "too_few"])
-def test_no_label_is_cut_off(name: str, lang: str, narrow: bool, scale: str, verdict: str, example_findings: Any) -> None:
+def test_no_label_is_cut_off(
+    name: str, lang: str, narrow: bool, scale: str, verdict: str, example_findings: Any, whole: Any
+) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
-    figure = figures.DRAW[name](example_findings(verdict, True, scale), lang, narrow=narrow)
+    figure = figures.DRAW[name](whole(example_findings(verdict, True, scale)), lang, narrow=narrow)
     FigureCanvasAgg(figure).draw()
     width, height = figure.bbox.width, figure.bbox.height
     for text in (artist for artist in figure.findobj(Text) if artist.get_text() and artist.get_visible()):
@@ -226,3 +229,17 @@ def test_importing_reports_stays_light() -> None:
 def test_a_notebook_shows_a_figure_as_the_same_svg_every_time(example_findings: Any) -> None:
     first, again = (figures.trends(example_findings("gain"), "en")._repr_svg_() for _ in range(2))
     assert first == again and first.startswith("<svg") and 'id="trends-' in first
+
+
+def test_the_total_stands_last_and_its_bar_is_as_long_as_all_others_together(example_findings: Any, with_components: Any) -> None:
+    axes = figures.components(with_components(example_findings("gain")), "en").axes[0]
+    widths = [bar.get_width() for bar in axes.patches]
+    places = [bar.get_y() for bar in axes.patches]
+    assert widths[-1] == pytest.approx(sum(widths[:-1])) and min(places) == places[-1]
+
+
+def test_arms_of_the_overlap_lie_on_both_sides_of_zero(example_findings: Any, with_covariates: Any) -> None:
+    figure = figures.overlap(with_covariates(example_findings("gain")), "en")
+    assert len(figure.axes) == 2  # cohorts with a propensity
+    heights = [bar.get_height() for bar in figure.axes[0].patches if hasattr(bar, "get_height")]
+    assert sum(h for h in heights if h > 0) == pytest.approx(1) and sum(h for h in heights if h < 0) == pytest.approx(-1)

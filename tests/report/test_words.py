@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import evalkit
-from evalkit.findings import Cohort, Interval, Remark
+from evalkit.findings import Cohort, EarnedShare, Interval, Remark
 from evalkit.public_findings import disclosed
 from evalkit.report import remarks
 from evalkit.report.blocks import Callout, Document, Facts, Figure, Heading, Listing, Paragraph, Table
@@ -80,9 +80,9 @@ def lang(request: Any) -> str:
 
 
 @pytest.fixture(scope="module", params=VARIANTS, ids="-".join(["%s"] * 3).__mod__)
-def document(request: Any, lang: str, example_findings: Any) -> Document:
+def document(request: Any, lang: str, example_findings: Any, whole: Any) -> Document:
     verdict, simulated, scale = request.param
-    return compose(example_findings(verdict, simulated, scale), lang)
+    return compose(whole(example_findings(verdict, simulated, scale)), lang)
 
 
 def test_both_catalogues_have_the_same_keys_and_placeholders() -> None:
@@ -103,8 +103,10 @@ def test_no_catalogue_holds_a_banned_word(lang: str) -> None:
 
 @pytest.mark.parametrize("verdict", ["pretrend_failed", "unclear", "too_few"])
 @pytest.mark.parametrize("scale", ["log", "level"])
-def test_no_causal_verb_without_a_verdict_that_carries_one(verdict: str, scale: str, lang: str, example_findings: Any) -> None:
-    document = compose(example_findings(verdict, False, scale), lang)
+def test_no_causal_verb_without_a_verdict_that_carries_one(
+    verdict: str, scale: str, lang: str, example_findings: Any, whole: Any
+) -> None:
+    document = compose(whole(example_findings(verdict, False, scale)), lang)
     ends = "。" if lang == "zh" else ". "
     for text in texts(document):
         for sentence in text.split(ends):
@@ -329,6 +331,9 @@ def test_every_sentence_of_the_catalogue_is_used(
     with_last_cohort: Any,
     of_a_bundle: Any,
     few_households: Any,
+    with_covariates: Any,
+    with_components: Any,
+    whole: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from evalkit.report import figures
@@ -360,6 +365,14 @@ def test_every_sentence_of_the_catalogue_is_used(
         example_findings("unclear", headline=plain.headline),
         example_findings(sample=plain.sample.model_copy(update=complete)),
         example_findings(sample=plain.sample.model_copy(update={"treated_used": 1, "units": 103})),
+        whole(plain),
+        with_covariates(plain, weighted=False),
+        with_covariates(plain, after=0.2, large_before=[]),
+        with_covariates(plain, covariates=[], cohorts=[], histogram=[]),
+        with_covariates(plain, cohorts=[row.model_copy(update={"outside_units": 0}) for row in with_covariates(plain).alike.cohorts]),
+        with_components(plain, rows=with_components(plain).components.rows[:3], share=EarnedShare(estimate=1.4, low=1.1, high=1.9)),
+        *(with_components(plain, share=None, no_share=why) for why in ("undefined", "without_noise")),
+        *(whole(example_findings(verdict, False, "level")) for verdict in ("too_few", "loss")),
         example_findings(path=plain.path[:7]),
         example_findings(path=[point.model_copy(update={"low": None, "units": 1}) for point in plain.path]),
     ]
@@ -377,7 +390,7 @@ def test_every_sentence_of_the_catalogue_is_used(
             compose(findings, lang)
     for scale in ("log", "level"):
         for draw in figures.DRAW.values():
-            draw(example_findings("loss", False, scale), "en")
+            draw(whole(example_findings("loss", False, scale)), "en")
     one = [cohort for cohort in plain.cohorts if cohort.year in (2013, 2016)]
     figures.trends(example_findings(cohorts=one), "en")
     remarked = {key for key in catalogue("en").sentences if key.startswith("remark.")}  # of every page
@@ -486,3 +499,64 @@ def test_a_staggered_change_of_definition_names_its_years(lang: str, example_fin
     assert years in told
     near = remark(lang, example_findings(), "INCOME_DEF_SWITCH", **facts, treated=59, treated_near=7)
     assert ("59个中，有7个" if lang == "zh" else "7 of 59 change definition") in near and "59" not in told
+
+
+def test_covariates_are_called_by_the_studys_words_and_named_where_they_differ(
+    lang: str, example_findings: Any, with_covariates: Any
+) -> None:
+    told = joined(compose(with_covariates(example_findings()), lang))
+    named = "标准化差异超过0.25）的有：到市区的距离（公里）。" if lang == "zh" else "standard deviations: distance to town (km)."
+    assert named in told and "distance_km" not in told and "labour_share" in told
+    # 0 + 11 + 1 of 20 + 36 + 1 treated counties have nobody alike; weights cost most where 41 count as 9.3.
+    outside = "57个项目县中，有12个至少有一项" if lang == "zh" else "at least one of them: 12 of 57 treated counties"
+    worth = "对照有41个县，加权后的有效数量只有9.3" if lang == "zh" else "holds 41 counties, and an effective number of 9.3"
+    assert outside in told and worth in told
+
+
+def test_without_weights_no_weighted_figure_is_shown(lang: str, example_findings: Any, with_covariates: Any) -> None:
+    document = compose(with_covariates(example_findings(), weighted=False), lang)
+    table = next(block for block in document.blocks if isinstance(block, Table) and block.name == "balance")
+    assert len(table.columns) == 4 and [row.cells[3].text for row in table.rows] == ["+1.09", "−0.08"]
+    said = joined(document)
+    assert ("找不到一组权重" if lang == "zh" else "No weights give") in said
+    assert ("给对照加权之后，各项" if lang == "zh" else "After weighting the comparison") not in said
+
+
+def test_without_covariates_one_sentence_says_so_and_no_section_appears(lang: str, example_findings: Any, whole: Any) -> None:
+    plain, full = compose(example_findings(), lang), compose(whole(example_findings()), lang)
+    said = "没有列入协变量" if lang == "zh" else "names no covariates"
+    assert said in joined(plain) and said not in joined(full)
+    anchors = [[block.anchor for block in one.blocks if isinstance(block, Heading)] for one in (plain, full)]
+    assert set(anchors[1]) - set(anchors[0]) == {"alike", "components"}
+
+
+def test_figures_and_tables_are_numbered_without_gaps(lang: str, example_findings: Any, whole: Any, with_components: Any) -> None:
+    for findings in (example_findings(), whole(example_findings()), with_components(example_findings())):
+        blocks = compose(findings, lang).blocks
+        for kind in (Figure, Table):
+            numbers = [re.sub(r"\D", "", block.number) for block in blocks if isinstance(block, kind)]
+            assert numbers == [str(n) for n in range(1, len(numbers) + 1)]
+
+
+def test_components_are_told_with_their_total_and_the_share_that_is_earned(
+    lang: str, example_findings: Any, with_components: Any
+) -> None:
+    # 520 - 80 + 4 + 96 + 11 = 551, of which 520 - 80 + 11 = 451 are earned: 81.9%.
+    document = compose(with_components(example_findings()), lang)
+    table = next(block for block in document.blocks if isinstance(block, Table) and block.name == "components")
+    assert [row.cells[1].values[0] for row in table.rows] == [520.0, -80.0, 4.0, 96.0, 11.0, 551.0] and table.rows[-1].marked
+    told = joined(document)
+    assert ("占合计的81.9%，95%置信区间61.0%到108.0%" if lang == "zh" else "81.9% of the total, 95% interval 61.0% to 108.0%") in told
+    assert ("就已经不同步（联合检验p小于0.10）：转移净收入" if lang == "zh" else "(joint test p below 0.10): transfers.") in told
+    assert ("牧业收入" if lang == "zh" else "herding") in told
+
+
+def test_a_share_that_cannot_be_told_says_why(lang: str, example_findings: Any, with_components: Any) -> None:
+    why = {
+        "undefined": ("是增是减还不能确定", "rise or a fall is not certain"),
+        "without_noise": ("误差无法估计", "to know its error"),
+        "too_few": ("合计没有范围", "the total has no range"),
+    }
+    for code, said in why.items():
+        told = joined(compose(with_components(example_findings(), share=None, no_share=code), lang))
+        assert said[LANGUAGES.index(lang)] in told and ("占合计的" if lang == "zh" else "makes up") not in told

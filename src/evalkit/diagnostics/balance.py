@@ -45,6 +45,18 @@ class Balance:
     histogram: pd.DataFrame
     separated: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        lines = []
+        for row in self.cohorts.itertuples():
+            lines.append(
+                f"Cohort {row.cohort} in {row.base}: {row.matched_units:,} of {row.treated_units:,} treated units, {row.comparison_units:,} "
+                f"comparison units that count for {row.effective_units:.1f}, {row.outside_units:,} treated outside their range"
+                + ("; no propensity, the groups are told apart" if row.cohort in self.separated else "")
+            )
+            of_cohort = self.table[self.table["cohort"] == row.cohort]
+            lines += [f"  {c.covariate}: difference {c.difference_before:.2f} before, {c.difference_after:.2f} after" for c in of_cohort.itertuples()]
+        return "\n".join(lines)
+
 
 def balance(design: Design, weighted: Weighted) -> Balance:
     """Return how far treated and comparison units differed in the base year before and after weighting, and how far they overlap.
@@ -58,7 +70,8 @@ def balance(design: Design, weighted: Weighted) -> Balance:
     Raises
     ------
     DesignError
-        Where the weights cannot be fitted.
+        Where the weights cannot be fitted, and where no cohort is seen in the base year beside a comparison (cohorts of which that is
+        true are left out).
 
     Notes
     -----
@@ -107,6 +120,8 @@ def _table(group: CohortWeights) -> pd.DataFrame:
     for arm, w in _arms(group).items():
         mean[arm] = w @ group.x / w.sum()
         variance[arm] = w @ (group.x - mean[arm]) ** 2 / w.sum()
+    for arm, found in variance.items():  # what rounding leaves of a constant is no spread
+        variance[arm] = np.where(np.sqrt(found) > 1e-12 * np.abs(mean[arm]), found, 0.0)
     spread = np.sqrt(np.where(variance["treated"] > 0, variance["treated"], variance["comparison"]))
     with np.errstate(divide="ignore", invalid="ignore"):  # a comparison that does not vary has no ratio
         frame = {

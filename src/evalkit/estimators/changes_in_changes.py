@@ -20,6 +20,7 @@ from evalkit.shares import position_of_shares, with_cell_shares
 Array = np.ndarray[Any, Any]
 
 TIES = 0.10  # share of rows on heaped values from which the outcome is not continuous
+STEP = 0.05  # half a step over the effect from which a reader is told
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,12 @@ class ChangesInChanges:
     -----
     Athey & Imbens (2006, Econometrica 74): identification by theorem 3.1, influence by theorems 5.1 and 5.3. Distribution functions are
     right-continuous steps, their inverses the smallest value that reaches the share: a treated outcome between two of the comparison
-    takes the rank of the lower, so the counterfactual is low by half a step (of order 1/n, seen beside the noise only where incomes
-    hardly move and samples are below about 200). Densities: Epanechnikov's kernel, Silverman's bandwidth
+    takes the rank of the lower, so the counterfactual is low, and the effect high, by half the distance between neighbouring outcomes of
+    the comparison on average: of order 1/n, about the range of its outcomes over twice its rows. Noise falls with the root of n only and
+    with how much incomes move between the two periods, so where they hardly move the step matters in large samples too. With outcomes
+    spread by .5 among units and .1 within them over time, 95% intervals cover .88 (100 treated and 100 comparison rows), .93 (600 and
+    600) and .95 (2,000 and 2,000); with .03 over time .45, .83 and .89. It is the comparison's rows that count. A notice tells half a
+    step where it is more than a twentieth of the effect. Densities: Epanechnikov's kernel, Silverman's bandwidth
     2.34 min(sd, IQR/1.349) m**(-1/5). A panel's rows of one unit are summed before the variance is taken, so that panels and repeated
     cross-sections need no different formula. Cohorts and periods are compared as :class:`evalkit.GroupTime` compares them, a period
     before treatment giving a placebo.
@@ -96,14 +101,14 @@ class ChangesInChanges:
         comparison, samples = Comparison.of(design), _Samples(design)
         pairs = [(g, t, b) for g in comparison.cohorts for t, b in comparison.pairs(g)]
         theta: list[float] = []
-        labels: list[tuple[int, int, bool, int]] = []
+        labels: list[tuple[int, int, bool, int, bool]] = []
         columns = np.zeros((len(pairs), len(design.row_keys)))
         after: dict[int, _Compared] = {}
         skipped: list[str] = []
         for cohort, time, base in pairs:
             treated = design.cohort == cohort
             if time == base:
-                labels.append((cohort, time, True, int(treated.sum())))
+                labels.append((cohort, time, True, int(treated.sum()), True))
                 theta.append(0.0)
                 continue
             found = samples.compared(treated, comparison.of_cell(cohort, time, base), time, base)
@@ -116,17 +121,18 @@ class ChangesInChanges:
                 after[len(theta)] = found
             columns[len(theta)] = samples.spread(found.rows, parts)
             theta.append(value)
-            labels.append((cohort, time, False, len(np.unique(design.unit_index[np.concatenate(found.rows[:2])]))))
+            units = len(np.unique(design.unit_index[np.concatenate(found.rows[:2])]))
+            labels.append((cohort, time, False, units, min(map(len, found.rows)) > 1))  # one row has no noise to learn from
         if not after:
             raise DesignError(
                 "No effect can be estimated: no cohort has both a clean base period and a comparison seen in two periods."
             )
-        cohorts, periods, reference, units = (np.array(part) for part in zip(*labels, strict=True))
+        cohorts, periods, reference, units, noisy = (np.array(part) for part in zip(*labels, strict=True))
         cells = cell_frame(
             "group_time", len(labels), cohort=cohorts, period=periods, event_time=periods - cohorts,
-            units=units, noisy_units=np.where(units > 1, units, 0), reference=reference,
+            units=units, noisy_units=np.where((units > 1) & noisy, units, 0), reference=reference,
         )  # fmt: skip
-        notices = (*design.notices, *_notices(design, after, cohorts, skipped))
+        notices = (*design.notices, *_notices(design, after, cohorts, np.array(theta), skipped))
         facts = Facts(observations=design.observations, first_period=comparison.periods[0])
         effects = Estimate(np.array(theta), columns[: len(theta)].T, cells, design.row_keys, facts, notices)
         estimate = with_cell_shares(effects, design, "population")
@@ -229,8 +235,10 @@ def _judge(cell: Cell, cohort: int, time: int, base: int, quantiles: bool) -> No
             )
 
 
-def _notices(design: Design, after: dict[int, _Compared], cohorts: Array, skipped: list[str]) -> tuple[Notice, ...]:
-    """Return what a reader must know: treated outcomes outside the comparison's range before, and cells left out."""
+def _notices(
+    design: Design, after: dict[int, _Compared], cohorts: Array, theta: Array, skipped: list[str]
+) -> tuple[Notice, ...]:
+    """Return what a reader must know: treated outcomes outside the comparison's range before, coarse ranks, and cells left out."""
     first = {int(cohorts[i]): found for i, found in reversed(after.items())}  # each cohort's first period with an effect
     outside = np.concatenate([found.rows[1][found.cell.outside] for found in reversed(first.values())])
     remarks = []
@@ -242,6 +250,10 @@ def _notices(design: Design, after: dict[int, _Compared], cohorts: Array, skippe
         )
         facts = {"rows": len(outside), "treated_rows": rows, "share": len(outside) / rows, "first": first_five(places)}
         remarks.append(Notice("CIC_OUTSIDE_SUPPORT", facts))
+    size = np.array([found.cell.Y11.w.sum() for found in after.values()])
+    half_step = float(np.average([found.cell.half_step for found in after.values()], weights=size))
+    if half_step > STEP * abs(effect := float(np.average(theta[list(after)], weights=size))):
+        remarks.append(Notice("CIC_COARSE_RANKS", {"half_step": half_step, "effect": effect}))
     if skipped:
         remarks.append(Notice("CELLS_NOT_ESTIMATED", {"cells": skipped}))
     return tuple(remarks)

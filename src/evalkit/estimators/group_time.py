@@ -13,12 +13,11 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts, cell_frame
 from evalkit.estimators.needs import refuse_unmet
+from evalkit.estimators.two_periods import METHODS, Tables, adjusted, adjusted_cross_section
 from evalkit.kernels import doubly_robust as dr
 from evalkit.notices import Notice
 
 Array = np.ndarray[Any, Any]
-
-METHODS = ("dr", "ipw", "reg")
 
 
 @dataclass(frozen=True)
@@ -179,52 +178,37 @@ class _Differences:
     """One cell from the changes of units seen in both periods."""
 
     def __init__(self, design: Design, method: str) -> None:
-        self.design, self.method = design, method
-        self.position = {int(p): i for i, p in enumerate(design.periods)}
-        self.Y = np.ascontiguousarray(design.wide(design.y).T)
-        self.X = [np.ascontiguousarray(design.wide(np.ascontiguousarray(x)).T) for x in design.x.T]
-        # Covariates that never vary are the same in every period, so propensities are shared more widely.
-        self.fixed = design.balanced and design.w is None and all((x == x[0]).all() for x in self.X)
-        self.w = None if design.w is None else np.ascontiguousarray(design.wide(design.w).T)
+        self.design, self.method, self.tables = design, method, Tables(design)
         self.score: tuple[tuple[int, int, bytes], dr.Propensity] | None = None
 
     def __call__(self, cohort: int, time: int, base: int, others: Array) -> tuple[float, Array, int] | None:
-        t, b = self.position[time], self.position[base]
-        earlier = 0 if self.fixed else min(t, b)
+        change, earlier = self.tables.change(time, base)
         treated = self.design.cohort == cohort
         used = treated | others
-        change = self.Y[t] - self.Y[b]
         if not self.design.balanced:
             used &= ~np.isnan(change)
         rows = np.flatnonzero(used)
         D = treated[rows].astype(float)
         if not D.any() or D.all():
             return None
-        dy = change[rows]
-        w = np.ones(len(rows)) if self.w is None else self.w[earlier][rows]
-        if not self.X:
+        dy, w = change[rows], self.tables.weights(earlier, rows)
+        if not self.tables.X:
             theta, psi = dr.means(dy, D, w)
         else:
-            X = np.column_stack([np.ones(len(rows)), *(x[earlier][rows] for x in self.X)])
-            theta, psi = self._given_covariates(cohort, earlier, used, dy, D, X, w)
+            X = self.tables.covariates(earlier, rows)
+            score = None if self.method == "reg" else self._propensity(cohort, 0 if self.tables.fixed else earlier, used, D, X, w)
+            theta, psi = adjusted(self.method, dy, D, X, w, score)
         contribution = np.zeros(len(self.design.units))
         contribution[rows] = psi / len(rows)
         return theta, contribution, int(D.sum())
 
-    def _given_covariates(
-        self, cohort: int, earlier: int, used: Array, dy: Array, D: Array, X: Array, w: Array
-    ) -> tuple[float, Array]:
-        if self.method == "reg":
-            return dr.outcome_regression(dy, D, X, w)
+    def _propensity(self, cohort: int, earlier: int, used: Array, D: Array, X: Array, w: Array) -> dr.Propensity:
         # The propensity of a cohort against one comparison group serves all periods that share it.
         key = (cohort, earlier, np.packbits(used).tobytes())
         if self.score is None or self.score[0] != key:
             start = self.score[1].gamma.value if self.score is not None and self.score[0][0] == cohort else None
             self.score = key, dr.propensity(D, X, w, start)
-        score = self.score[1]
-        if self.method == "ipw":
-            return dr.inverse_probability(dy, D, w, X, score)
-        return dr.doubly_robust(dy, D, X, w, score)
+        return self.score[1]
 
 
 class _CrossSection:
@@ -247,10 +231,5 @@ class _CrossSection:
             theta, psi = dr.means_cross_section(y, post, D, w)
         else:
             X = np.column_stack([np.ones(len(rows)), design.x[rows]])
-            if self.method == "reg":
-                theta, psi = dr.outcome_regression_cross_section(y, post, D, X, w)
-            else:
-                score = dr.propensity(D, X, w)
-                combine = dr.inverse_probability_cross_section if self.method == "ipw" else dr.doubly_robust_cross_section
-                theta, psi = combine(y, post, D, X, w, score)
+            theta, psi = adjusted_cross_section(self.method, y, post, D, X, w)
         return theta, np.bincount(unit, psi / len(rows), len(design.units)), len(np.unique(unit[D == 1]))

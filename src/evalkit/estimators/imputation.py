@@ -79,7 +79,7 @@ class Imputation:
     treated_weight: str | None = None
     pretrend_periods: int = 0
     shares: str = "sample"
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period")
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period", "universal_base", "not_yet_treated")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
@@ -144,7 +144,6 @@ class Imputation:
 
 def counterfactual(design: Design, estimator: object) -> tuple[kernel.Counterfactual, tuple[Notice, ...]]:
     """Return the fit of untreated outcomes, and what had to be left out of it or of the averages."""
-    _refuse_choices(design, type(estimator).__name__)
     clean, w = ~reacting(design), row_weights(design)
     unit, units = _effect_of_unit(design)
     effects = kernel.Effects.of(unit, design.period_index, w, clean, units, len(design.periods))
@@ -174,19 +173,6 @@ def counterfactual(design: Design, estimator: object) -> tuple[kernel.Counterfac
             ),
         )
     return fit, notices
-
-
-def _refuse_choices(design: Design, name: str) -> None:
-    if design.comparison == "never_treated":
-        raise DesignError(
-            f"{name} learns untreated outcomes from every row not treated yet: comparison='never_treated' has no meaning for it. "
-            "Say comparison='not_yet_treated', or use GroupTime, which can compare with the never treated alone."
-        )
-    if design.base == "varying":
-        raise DesignError(
-            f"{name} has no base period: effects are measured from all clean periods of a unit. Say base='universal', or use GroupTime "
-            "for a base that varies."
-        )
 
 
 def _left_out(design: Design, left: Array, clean: Array) -> tuple[Notice, ...]:

@@ -13,7 +13,7 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts
 from evalkit.estimators.needs import refuse_unmet
-from evalkit.estimators.stacked import Path, refuse_varying_base, refuse_window, units_in_order
+from evalkit.estimators.stacked import Path, refuse_window, units_in_order
 from evalkit.kernels import local_projections as given_covariates
 from evalkit.kernels import stacks as kernel
 from evalkit.kernels.imputation import Collinear
@@ -82,7 +82,7 @@ class LocalProjections:
     reweighted: bool = True
     base: str | int = "last"
     composition: str = "all"
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "units_followed", "clean_period")
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "units_followed", "clean_period", "universal_base")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
@@ -100,7 +100,6 @@ class LocalProjections:
     def __call__(self, design: Design) -> Estimate:
         """Return the path of a design and its mean after treatment."""
         refuse_unmet(design, self)
-        refuse_varying_base(design, "A local projection")
         comparison = Comparison.of(design)
         before, after = self._window(comparison)
         left = self._left_out(comparison, after)

@@ -15,6 +15,7 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts, cell_frame
 from evalkit.estimators.needs import refuse_unmet
+from evalkit.estimators.two_periods import METHODS, Tables, adjusted
 from evalkit.kernels import doubly_robust as dr
 from evalkit.kernels.strata import difference
 from evalkit.notices import Notice
@@ -24,7 +25,6 @@ from evalkit.shares import SHARES
 Array = np.ndarray[Any, Any]
 
 MATCHES = ("status", "start")
-METHODS = ("dr", "ipw", "reg")
 
 
 @dataclass(frozen=True)
@@ -172,10 +172,7 @@ class _Cells:
         self, design: Design, comparison: Comparison, others: list[Array], match: str, method: str, estimated_shares: bool
     ) -> None:
         self.design, self.match, self.method, self.estimated_shares = design, match, method, estimated_shares
-        self.position = {int(p): i for i, p in enumerate(design.periods)}
-        self.Y = np.ascontiguousarray(design.wide(design.y).T)
-        self.X = [np.ascontiguousarray(design.wide(np.ascontiguousarray(x)).T) for x in design.x.T]
-        self.w = None if design.w is None else np.ascontiguousarray(design.wide(design.w).T)
+        self.tables = Tables(design)
         first, self.pattern = _patterns([comparison.cohort, *others])
         self.others = [starts[first] for starts in others]
         self.cohort = design.cohort[first]
@@ -197,20 +194,16 @@ class _Cells:
         if time == base:
             self._keep(_Label(cohort, time, True, int(treated[self.pattern].sum())), 0.0, None, treated[self.pattern])
             return True
-        t, b = self.position[time], self.position[base]
+        dy, earlier = self.tables.change(time, base)
         low, high = min(time, base), max(time, base) + self.design.anticipation
         compared = self.comparison.of_cell(cohort, time, base)
-        dy = self.Y[t] - self.Y[b]
         seen = None if self.design.balanced else ~np.isnan(dy)
         steady = self._steady(low, high)
-        among = treated & steady, compared & steady, self._stratum(low)
-        result = (
-            (self._means(dy, seen, min(t, b), *among), 0) if not self.X else self._given_covariates(dy, seen, min(t, b), *among)
-        )
-        fitted, unfitted = result
+        among = dy, seen, earlier, treated & steady, compared & steady, self._stratum(low)
+        fitted, unfitted = self._given_covariates(*among) if self.tables.X else (self._means(*among), 0)
         used = np.zeros(len(dy), dtype=bool) if fitted is None else fitted[2]
         if time >= cohort:
-            self._count(treated, among[0], seen, int(used.sum()), unfitted)
+            self._count(treated, treated & steady, seen, int(used.sum()), unfitted)
         if fitted is None:
             return False
         self._keep(_Label(cohort, time, False, int(used.sum())), *fitted)
@@ -221,10 +214,11 @@ class _Cells:
         return np.concatenate([block[: len(self.theta)] for block in self.columns]).T
 
     def _keep(self, label: _Label, theta: float, contribution: Array | None, used: Array) -> None:
-        place, wide = len(self.labels), self._weight(self.position[label.period])
+        place, period = len(self.labels), self.tables.position[label.period]
+        wide = self._weight(period)
         rows = used.astype(float) if wide is None else used * wide
         if wide is None and not self.design.balanced:
-            rows = used * ~np.isnan(self.Y[self.position[label.period]])
+            rows = used * ~np.isnan(self.tables.Y[period])
         share = float(rows.sum() / self.total)
         if contribution is not None:
             self.columns[0, place] = self.design.psi_from_units(contribution[:, None])[:, 0]
@@ -236,7 +230,7 @@ class _Cells:
         self.share.append(share)
 
     def _weight(self, column: int) -> Array | None:
-        return None if self.w is None else np.nan_to_num(self.w[column])
+        return None if self.tables.w is None else np.nan_to_num(self.tables.w[column])
 
     def _count(self, treated: Array, steady: Array, seen: Array | None, used: int, unfitted: int) -> None:
         sizes = np.bincount(self.pattern, seen, len(treated))
@@ -312,15 +306,9 @@ class _Cells:
 
     def _adjusted(self, units: Array, D: Array, dy: Array, earlier: int) -> tuple[Array, float, Array] | None:
         """Return weights, the effect and its influence within one stratum; None where the covariates cannot be fitted."""
-        w = np.ones(len(units)) if self.w is None else self.w[earlier][units]
-        X = np.column_stack([np.ones(len(units)), *(x[earlier][units] for x in self.X)])
+        w = self.tables.weights(earlier, units)
         try:
-            if self.method == "reg":
-                return w, *dr.outcome_regression(dy, D, X, w)
-            score = dr.propensity(D, X, w)
-            if self.method == "ipw":
-                return w, *dr.inverse_probability(dy, D, w, X, score)
-            return w, *dr.doubly_robust(dy, D, X, w, score)
+            return w, *adjusted(self.method, dy, D, self.tables.covariates(earlier, units), w)
         except (dr.Separation, dr.Collinear):
             return None
 

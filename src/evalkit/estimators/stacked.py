@@ -72,7 +72,7 @@ class Stacked:
     before: int | None = None
     after: int | None = None
     weights: str = "wing"
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "units_followed", "clean_period", "no_covariates")
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "units_followed", "clean_period", "universal_base", "no_covariates")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
@@ -83,7 +83,6 @@ class Stacked:
     def __call__(self, design: Design) -> Estimate:
         """Return the path of a design and its mean after treatment."""
         refuse_unmet(design, self)
-        refuse_varying_base(design, "A stacked regression")
         comparison = Comparison.of(design)
         reference = -1 - design.anticipation
         before, after = self._window(comparison, reference)
@@ -135,15 +134,6 @@ def refuse_window(before: int | None, after: int | None) -> None:
         whole = isinstance(value, Integral) and not isinstance(value, bool)
         if value is not None and (not whole or value < least):
             raise DesignError(f"{name}={value!r} is no number of periods: {name} counts {least}, {least + 1}, {least + 2}, ...")
-
-
-def refuse_varying_base(design: Design, what: str) -> None:
-    """Raise DesignError for a design whose effects before treatment are measured from the period before each."""
-    if design.base != "universal":
-        raise DesignError(
-            f"{what} measures every event time from the same period before the start, so base={design.base!r} has no meaning here. "
-            "Use Design(base='universal'), or GroupTime for a varying base."
-        )
 
 
 def units_in_order(design: Design, comparison: Comparison, keep: Array) -> kernel.Ordered:

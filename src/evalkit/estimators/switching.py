@@ -98,7 +98,7 @@ class Switching:
     within: str | None = None
     shares: str = "population"
     adjusted: bool = False
-    needs: ClassVar[tuple[str, ...]] = ("units_followed", "no_anticipation")
+    needs: ClassVar[tuple[str, ...]] = ("units_followed", "no_anticipation", "universal_base")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
@@ -122,11 +122,6 @@ class Switching:
     def __call__(self, design: Design) -> Estimate:
         """Return the effects and placebos of a design."""
         refuse_unmet(design, self)
-        if design.base != "universal":
-            raise DesignError(
-                "Placebos mirror the effects around the last period before the change, so base='varying' has no meaning here. "
-                "Leave base at 'universal'."
-            )
         if design.rows == "observation":
             raise DesignError(
                 "This estimator compares whole units: it has no influence by observation. Use rows='unit' or a cluster."

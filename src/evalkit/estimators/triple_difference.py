@@ -13,6 +13,7 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts, cell_frame
 from evalkit.estimators.needs import refuse_unmet
+from evalkit.estimators.two_periods import METHODS, Tables, adjusted, adjusted_cross_section
 from evalkit.kernels import doubly_robust as dr
 from evalkit.kernels import triple as kernel
 from evalkit.notices import Notice
@@ -21,7 +22,6 @@ Array = np.ndarray[Any, Any]
 
 Pair = tuple[int, int]  # positions of a cohort's eligible and other units among the groups
 
-METHODS = ("dr", "ipw", "reg")
 SHARES = ("eligible", "cohort")
 FEWEST = 2  # units a group needs: the noise of a single one cannot be learned
 
@@ -306,42 +306,25 @@ class _Followed(_Compared):
 
     def __init__(self, design: Design, groups: _Groups, method: str) -> None:
         super().__init__(design, groups, method)
-        self.position = {int(p): i for i, p in enumerate(design.periods)}
-        self.Y = np.ascontiguousarray(design.wide(design.y).T)
-        self.X = [np.ascontiguousarray(design.wide(np.ascontiguousarray(x)).T) for x in design.x.T]
-        self.w = None if design.w is None else np.ascontiguousarray(design.wide(design.w).T)
-        # Covariates that never vary are the same in every period, so propensities serve all of them.
-        self.fixed = design.balanced and design.w is None and all((x == x[0]).all() for x in self.X)
+        self.tables = Tables(design)
         self.scores: dict[tuple[int, int, int, bytes], dr.Propensity] = {}
-
-    def change(self, time: int, base: int) -> tuple[Array, int]:
-        """Return (N,) changes and the earlier period, in which weights and covariates are read."""
-        t, b = self.position[time], self.position[base]
-        return self.Y[t] - self.Y[b], min(t, b)
 
     def means(self, time: int, base: int) -> kernel.Means:
         """Return the mean changes of all groups."""
-        dy, earlier = self.change(time, base)
-        w = None if self.w is None else self.w[earlier]
+        dy, earlier = self.tables.change(time, base)
+        w = None if self.tables.w is None else self.tables.w[earlier]
         return kernel.mean_changes(dy, w, self.groups.code, len(self.groups.units))
 
     def _between(self, time: int, base: int, treated: int, other: int) -> tuple[float, Array]:
-        change, earlier = self.change(time, base)
+        change, earlier = self.tables.change(time, base)
         code = self.groups.code
         rows = np.flatnonzero(((code == treated) | (code == other)) & ~np.isnan(change))
         D, dy = (code[rows] == treated).astype(float), change[rows]
-        w = np.ones(len(rows)) if self.w is None else self.w[earlier][rows]
-        X = np.column_stack([np.ones(len(rows)), *(x[earlier][rows] for x in self.X)])
-        if self.method == "reg":
-            theta, psi = dr.outcome_regression(dy, D, X, w)
-        else:
-            key = (treated, other, 0 if self.fixed else earlier, b"" if self.design.balanced else rows.tobytes())
-            if key not in self.scores:
-                self.scores[key] = dr.propensity(D, X, w)
-            score = self.scores[key]
-            theta, psi = (
-                dr.inverse_probability(dy, D, w, X, score) if self.method == "ipw" else dr.doubly_robust(dy, D, X, w, score)
-            )
+        w, X = self.tables.weights(earlier, rows), self.tables.covariates(earlier, rows)
+        key = (treated, other, 0 if self.tables.fixed else earlier, b"" if self.design.balanced else rows.tobytes())
+        if self.method != "reg" and key not in self.scores:
+            self.scores[key] = dr.propensity(D, X, w)
+        theta, psi = adjusted(self.method, dy, D, X, w, self.scores.get(key))
         contribution = np.zeros(len(change))
         contribution[rows] = psi / len(rows)
         return theta, contribution
@@ -369,9 +352,5 @@ class _Repeated(_Compared):
         D, post, y = (code[rows] == treated).astype(float), (self.when[rows] == time).astype(float), design.y[rows]
         w = np.ones(len(rows)) if design.w is None else design.w[rows]
         X = np.column_stack([np.ones(len(rows)), design.x[rows]])
-        if self.method == "reg":
-            theta, psi = dr.outcome_regression_cross_section(y, post, D, X, w)
-        else:
-            combine = dr.inverse_probability_cross_section if self.method == "ipw" else dr.doubly_robust_cross_section
-            theta, psi = combine(y, post, D, X, w, dr.propensity(D, X, w))
+        theta, psi = adjusted_cross_section(self.method, y, post, D, X, w)
         return theta, np.bincount(design.unit_index[rows], psi / len(rows), len(design.units))

@@ -59,7 +59,7 @@ class TwoStage:
     """
 
     shares: str = "population"
-    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period")
+    needs: ClassVar[tuple[str, ...]] = ("lasting", "clean_period", "universal_base", "not_yet_treated")
     cannot: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:

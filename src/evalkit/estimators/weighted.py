@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -63,6 +63,11 @@ class CohortWeights:
     def weights(self) -> Array:
         """(n,) weights, those of the comparison summing to those of the treated."""
         return self.fit.treated + self.fit.comparison
+
+    @property
+    def shares(self) -> Array:
+        """(n,) shares of the comparison's weight."""
+        return np.asarray(self.fit.comparison / self.fit.comparison.sum())
 
     @property
     def effective_size(self) -> float:
@@ -282,33 +287,70 @@ class _Fits:
                     )
 
     def notices(self) -> tuple[Notice, ...]:
-        """Return what a reader must know: who has no match, weights on few units, poor overlap, trimmed units, the outcome's level."""
-        found, units = self.at_start(), self.design.units
+        """Return what a reader must know: who has no match, weights on few units, poor overlap, trimmed units, the outcome's level.
+
+        Of several fits of a cohort (its comparison shrinks as others start) the worst is told.
+        """
+        self.at_start()
+        fits, units = list(self.known.values()), self.design.units
         remarks = []
         if self.spec.outcome_level:
             remarks.append(Notice("WEIGHTED_OUTCOME_LEVEL", {"outcome": self.design.outcome}))
-        alone = [units[c.rows[c.treated & (c.fit.treated == 0)]] for c in found]
-        if sum(map(len, alone)):
-            treated = sum(int(c.treated.sum()) for c in found)
-            facts = {"units": sum(map(len, alone)), "treated_units": treated, "first": first_five(np.concatenate(alone))}
+        alone = _positions(fits, lambda c: c.treated & (c.fit.treated == 0))
+        if len(alone):
+            treated = len(_positions(fits, lambda c: c.treated))
+            facts = {"units": len(alone), "treated_units": treated, "first": first_five(units[alone])}
             remarks.append(Notice("WEIGHTED_UNMATCHED", facts))
-        trimmed = [units[c.rows[c.fit.score.kept == 0]] for c in found if c.fit.score is not None]
-        if sum(map(len, trimmed)):
-            remarks.append(
-                Notice("WEIGHTED_TRIMMED", {"units": sum(map(len, trimmed)), "first": first_five(np.concatenate(trimmed))})
-            )
-        for c in found:
-            pool, share = ~c.treated, c.fit.comparison / c.fit.comparison.sum()
-            if c.effective_size < min(SMALL, pool.sum() / 2) or share.max() > HEAVY:
-                heaviest = units[c.rows[np.argsort(-share, kind="stable")[:5]]]
-                facts = {"cohort": c.cohort, "effective": round(c.effective_size, 1), "comparison_units": int(pool.sum())}
-                remarks.append(
-                    Notice("WEIGHTED_FEW_CARRY", facts | {"largest_share": float(share.max()), "first": first_five(heaviest)})
-                )
-            if c.outside.sum() > OUTSIDE * c.treated.sum():
-                facts = {"cohort": c.cohort, "units": int(c.outside.sum()), "treated_units": int(c.treated.sum())}
-                remarks.append(Notice("WEIGHTED_POOR_OVERLAP", facts | {"first": first_five(units[c.rows[c.outside]])}))
+        trimmed = _positions(fits, lambda c: np.zeros(len(c.rows), bool) if c.fit.score is None else c.fit.score.kept == 0)
+        if len(trimmed):
+            remarks.append(Notice("WEIGHTED_TRIMMED", {"units": len(trimmed), "first": first_five(units[trimmed])}))
+        for cohort in self.comparison.cohorts:
+            remarks += _about_weights([c for c in fits if c.cohort == cohort], units)
         return tuple(remarks)
+
+
+def _positions(fits: Sequence[CohortWeights], which: Callable[[CohortWeights], Array]) -> Array:
+    """Return the positions of the units that are so in any of the fits, each once."""
+    return np.unique(np.concatenate([c.rows[which(c)] for c in fits]))
+
+
+def _about_weights(fits: Sequence[CohortWeights], units: Array) -> list[Notice]:
+    """Return remarks on one cohort: its comparison rests on few units, or some of it have nobody alike."""
+    remarks = []
+    if few := [c for c in fits if c.effective_size < min(SMALL, (~c.treated).sum() / 2) or c.shares.max() > HEAVY]:
+        c = min(few, key=lambda c: c.effective_size)
+        facts = {"cohort": c.cohort, "effective": round(c.effective_size, 1), "comparison_units": int((~c.treated).sum())}
+        heaviest = units[c.rows[np.argsort(-c.shares, kind="stable")[:5]]]
+        facts |= {"largest_share": float(c.shares.max()), "first": first_five(heaviest)}
+        remarks.append(Notice("WEIGHTED_FEW_CARRY", facts))
+    if far := [c for c in fits if c.outside.sum() > OUTSIDE * c.treated.sum()]:
+        c = max(far, key=lambda c: c.outside.sum() / c.treated.sum())
+        facts = {"cohort": c.cohort, "units": int(c.outside.sum()), "treated_units": int(c.treated.sum())}
+        remarks.append(Notice("WEIGHTED_POOR_OVERLAP", facts | {"first": first_five(units[c.rows[c.outside]])}))
+    return remarks
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """A cohort and its comparison in the base year, for the effects of one period."""
+
+    cohort: int
+    time: int
+    base: int
+    D: Array
+    x: Array
+    w: Array
+    names: tuple[str, ...]
+
+    @property
+    def late(self) -> bool:
+        """Whether it is for a period after the start, when fewer may be untreated."""
+        return self.time > self.cohort
+
+    def __str__(self) -> str:
+        others = int((self.D == 0).sum())
+        when = f", to be compared in {self.time}" if self.late else ""
+        return f"cohort {self.cohort} and its {others:,} comparison units in {self.base}{when}"
 
 
 def _level(what: str) -> str:
@@ -327,27 +369,21 @@ def _columns(spec: Weighted, design: Design) -> tuple[str, ...]:
         raise DesignError(_level(f"Column {design.outcome!r} is the outcome."))
     if spec.outcome_level and design.outcome not in names:
         names = (*names, design.outcome)
-    if not names:
-        raise DesignError(
-            "There is nothing to weight on: name columns in on=, or covariates in the design. Without them the weights "
-            "are equal and GroupTime() is the estimate."
-        )
     if len(set(names)) < len(names):
         raise DesignError(f"Columns are named twice: {first_five(n for n in set(names) if names.count(n) > 1)}.")
     return tuple(names)
 
 
-def _fit(spec: Weighted, cohort: int, base: int, D: Array, x: Array, w: Array, names: tuple[str, ...]) -> balancing.Balanced:
+def _fit(spec: Weighted, compared: _Compared) -> balancing.Balanced:
     """Fit the weights of one cohort, turning what cannot be fitted into a refusal that names cohort and covariate."""
+    D, x, w, cohort = compared.D, compared.x, compared.w, compared.cohort
     scored = spec.method == "propensity" or (spec.method == "nearest" and spec.distance == "propensity")
     if scored and D.sum() == 1:
         raise DesignError(
             f"The propensity of cohort {cohort}, which is one unit, cannot be fitted. Use method='entropy', or join it to a neighbouring year."
         )
     if spec.method == "nearest" and spec.neighbours > (D == 0).sum():
-        raise DesignError(
-            f"Cohort {cohort} has {int((D == 0).sum())} comparison units in {base}: neighbours={spec.neighbours} is more."
-        )
+        raise DesignError(f"There are too few to choose from for {compared}: neighbours={spec.neighbours} is more.")
     try:
         if spec.method == "entropy":
             return balancing.entropy(D, x, w)
@@ -355,38 +391,49 @@ def _fit(spec: Weighted, cohort: int, base: int, D: Array, x: Array, w: Array, n
             return balancing.propensity(D, x, w)
         fit = balancing.nearest(D, x, w, spec.neighbours, spec.caliper, spec.distance)
     except balancing.OutsideHull as outside:
-        raise DesignError(_unreached(cohort, base, D, x, names, outside.columns)) from None
+        raise DesignError(_unreached(compared, outside.columns)) from None
     except Separation:
-        raise DesignError(_separated(cohort, base, D, x, names)) from None
+        raise DesignError(_separated(compared)) from None
     except Collinear:
-        culprit = names[balancing.dependent_column(x)]
+        culprit = compared.names[balancing.dependent_column(x)]
         raise DesignError(
-            f"Column {culprit!r} is constant, or a combination of the others ({', '.join(names)}), for cohort {cohort} and its comparison "
-            f"in {base}. Leave it out."
+            f"Column {culprit!r} is constant, or a combination of the others ({', '.join(compared.names)}), for {compared}. Leave it out."
         ) from None
     if fit.treated.sum() == 0:
         raise DesignError(
-            f"No unit of cohort {cohort} has a neighbour within the caliper of {spec.caliper:g} in {base}. Widen it, or match on fewer columns."
+            f"Nobody has a neighbour within the caliper of {spec.caliper:g} among {compared}. Widen it, or match on fewer columns."
         )
     return fit
 
 
-def _unreached(cohort: int, base: int, D: Array, x: Array, names: tuple[str, ...], columns: list[int]) -> str:
-    found = [
-        f"{names[j]} (mean of the treated {x[D == 1, j].mean():.4g}; comparison from {x[D == 0, j].min():.4g} to {x[D == 0, j].max():.4g})"
-        for j in columns
-    ]
+def _unreached(compared: _Compared, columns: list[int]) -> str:
+    one, pool = compared.D == 1, compared.x[compared.D == 0]
+    mean = compared.w[one] @ compared.x[one] / compared.w[one].sum()
+    found = first_five(
+        f"{compared.names[j]} (mean of the treated {mean[j]:.4g}; comparison from {pool[:, j].min():.4g} to {pool[:, j].max():.4g})"
+        for j in columns or range(len(mean))
+    )
+    if not columns:
+        return (
+            f"The treated means can be reached only by weights so far from the sampling weights that they cannot be computed, for {compared}: "
+            f"{found}. Look at the sampling weights, or leave covariates out."
+        )
     return (
-        f"No weights give the comparison the means of cohort {cohort} in {base}: {first_five(found)}. The treated lie outside what any mix of "
-        "comparison units can be. Leave the covariate out, compare a narrower set of units, or use method='propensity'."
+        f"No weights give the comparison the means of the treated, for {compared}: {found}. The treated lie outside, or at the edge, of what "
+        f"mixes of comparison units can be. Leave the covariate out, compare with other units{_never(compared)}, or use method='propensity'."
     )
 
 
-def _separated(cohort: int, base: int, D: Array, x: Array, names: tuple[str, ...]) -> str:
-    one, other = x[D == 1], x[D == 0]
+def _never(compared: _Compared) -> str:
+    return " (fewer and fewer are not yet treated; see comparison='never_treated')" if compared.late else ""
+
+
+def _separated(compared: _Compared) -> str:
+    one, other = compared.x[compared.D == 1], compared.x[compared.D == 0]
     alone = (one.min(axis=0) >= other.max(axis=0)) | (one.max(axis=0) <= other.min(axis=0))
+    names = compared.names
     what = [name for name, tells in zip(names, alone, strict=True) if tells] or [f"{', '.join(names)} together"]
     return (
-        f"{first_five(what)}: tells cohort {cohort} and its comparison in {base} apart perfectly, so there is no overlap to weight. "
-        "Leave it out, or compare with units that are like the treated."
+        f"{first_five(what)}: at some values there are treated units only, or comparison units only, so that no propensity can be fitted for "
+        f"{compared}. Leave it out, or compare with units that are like the treated{_never(compared)}."
     )

@@ -69,18 +69,31 @@ class Distribution:
         return float(2.34 * (min(spread, middle) if middle > 0 else spread) * different**-0.2)
 
     @cached_property
-    def moments(self) -> tuple[float, Array, Array]:
-        """A centre, (m,) sorted outcomes less it in bandwidths, and (3, m + 1) their cumulated moments 0 to 2."""
-        centre = float(self.v[len(self.v) // 2])
-        v, p = (self.v - centre) / self.bandwidth, self.p[self.order]
+    def moments(self) -> tuple[Array, Array]:
+        """(m,) sorted places in bandwidths with wide gaps closed, and (3, m + 1) their cumulated moments 0 to 2.
+
+        Outcomes two bandwidths apart share no kernel. Were an income mistyped a million times too high left where it is, the squares
+        would leave no digits for the density of the others.
+        """
+        steps = np.minimum(np.diff(self.v) / self.bandwidth, 2.0)
+        v, p = np.concatenate([[0.0], np.cumsum(steps)]), self.p[self.order]
+        v -= v[len(v) // 2]
         M = np.zeros((3, len(v) + 1))
         np.cumsum([p, p * v, p * v * v], axis=1, out=M[:, 1:])
-        return centre, v, M
+        return v, M
+
+    def _place(self, y: Array) -> Array:
+        """Return where outcomes lie among the sorted places: as far from their neighbours as in truth, up to a bandwidth."""
+        v, last = self.moments[0], len(self.v) - 1
+        below = np.clip(np.searchsorted(self.v, y, side="right") - 1, 0, last)
+        above = np.minimum(below + 1, last)
+        after = np.clip((y - self.v[below]) / self.bandwidth, -1.0, 1.0)
+        before = np.clip((self.v[above] - y) / self.bandwidth, 0.0, 1.0)
+        return np.asarray(np.where((after == 1.0) & (above > below), v[above] - before, v[below] + after))
 
     def f(self, y: Array) -> Array:
         """Return the density by Epanechnikov's kernel."""
-        centre, v, M = self.moments
-        x = (np.asarray(y) - centre) / self.bandwidth
+        (v, M), x = self.moments, self._place(np.asarray(y))
         low, high = np.searchsorted(v, x - 1, side="right"), np.searchsorted(v, x + 1, side="left")
         m0, m1, m2 = M[:, high] - M[:, low]
         # sum over |v - x| < 1 of p (1 - (v - x)**2)
@@ -118,6 +131,15 @@ class Cell:
     def outside(self) -> Array:
         """(m10,) treated rows before whose outcome lies outside the comparison's range before (assumption 3.4 fails there)."""
         return np.asarray((self.Y10.y < self.Y00.v[0]) | (self.Y10.y > self.Y00.v[-1]))
+
+    @property
+    def half_step(self) -> float:
+        """By how much the mean counterfactual is low because ranks are steps: half the distance to the next outcome, averaged."""
+        u = self.Y00.F(self.Y10.y)
+        # An outcome that is itself in the comparison has its rank exactly.
+        between = ~np.isin(self.Y10.y, self.Y00.v)
+        after = np.minimum(np.searchsorted(self.Y01.cumulated[1:], u - ROUNDING, side="left") + 1, len(self.Y01.v) - 1)
+        return float(self.Y10.p @ (between * (self.Y01.v[after] - self.Y01.Q(u))) / 2)
 
     def mean(self) -> tuple[float, list[Array]]:
         """Return the mean effect and the contributions of the rows of Y11, Y10, Y01 and Y00."""

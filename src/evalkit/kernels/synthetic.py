@@ -127,7 +127,7 @@ def exact_weights(A: Array, b: Array, eta: float) -> Array:
     """
     R, n = A - b[:, None], A.shape[1]
     size = np.sqrt(np.einsum("mn,mn->", R, R) / n + eta) or 1.0
-    ridge = np.sqrt(eta) / size or 1e-8  # without a penalty the most even of the minimisers
+    ridge = np.sqrt(eta) / size or SMALL  # without a penalty the most even of the minimisers
     P = np.vstack([R / size, ridge * np.eye(n), np.ones(n)])
     u, _ = nnls(P, np.r_[np.zeros(len(P) - 1), 1.0], maxiter=30 * n)
     return np.asarray(u / u.sum())

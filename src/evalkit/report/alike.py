@@ -46,10 +46,10 @@ def _outside(voice: Voice, balance: Alike) -> Iterator[str]:
         return
     outside = _sum(one.outside_units for one in balance.cohorts)
     if outside == 0:
-        yield voice.say("alike.inside")
+        yield voice.say("alike.inside", a_unit_treated=voice.catalogue.say("term.treated", unit=voice.common["unit"]))
     else:
-        treated = voice.number_units(_sum(one.treated_units for one in balance.cohorts))
-        yield voice.say("alike.outside", units=voice.count_units(outside), treated_units=treated)
+        treated = voice.count_treated(_sum(one.treated_units for one in balance.cohorts))
+        yield voice.say("alike.outside", units=voice.number_units(outside), treated_units=treated)
     if apart := [one.cohort for one in balance.cohorts if one.separated]:
         yield voice.say("alike.separated", years=voice.years(apart))
 
@@ -64,9 +64,9 @@ def overlap_facts(voice: Voice, balance: Alike) -> dict[str, str]:
     """Return the facts of the description of the figure of overlap: where each arm of each cohort lies."""
     parts = []
     for cohort in pictured(balance):
-        spans = {arm: _span(balance, cohort, arm) for arm in ("treated", "comparison")}
+        spans = {f"{arm}_span": _span(balance, cohort, arm) for arm in ("treated", "comparison")}
         parts.append(voice.phrase("figure.overlap.cohort", year=cohort.cohort, **spans))
-    return {"parts": voice.join(parts)}
+    return {"cohorts": voice.join(parts)}
 
 
 def pictured(balance: Alike) -> list[Overlap]:

@@ -27,7 +27,7 @@ def sentences(voice: Voice, found: Components) -> Iterator[str]:
         yield voice.say("components.growth", years=voice.years(range(found.measured_by[0], found.measured_by[1] + 1)))
         if found.composition:
             yield voice.say("components.composition")
-        yield voice.say("components.headline", money=numbers.money(voice.findings.headline.money.estimate, plus=True))
+        yield voice.say("components.headline", main=numbers.money(voice.findings.headline.money.estimate, plus=True))
     else:
         yield voice.say("components.money")
     if found.left_out != 0:

@@ -366,7 +366,8 @@ def _components(voice: Voice) -> Iterator[Block]:
         return
     yield Paragraph(voice.join(components.sentences(voice, found)))
     yield Paragraph(voice.join(components.share(voice, found)))
-    yield _figure(voice, "components", components.figure_facts(voice, found))
+    earned = (voice.say("figure.components.earned"),) if any(row.earned for row in found.rows) else ()
+    yield _figure(voice, "components", components.figure_facts(voice, found), earned)
     yield table(voice, "components")
 
 

@@ -24,6 +24,7 @@ from evalkit.report.bottom_line import reference_time
 from evalkit.report.voice import Speaker, Voice, published_interval
 
 TREATED, COMPARISON, BAND, INK, PALE, WARNING = "#12436d", "#b35900", "#c3d5e6", "#24292f", "#8a929b", "#8c1d18"
+TOTAL = "#6f97bf"
 
 STYLE: dict[str, Any] = {
     "font.size": 9,
@@ -261,7 +262,7 @@ def overlap(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     assert balance is not None
     cohorts = alike.pictured(balance)
     with look():
-        figure, first = canvas(voice, "overlap", narrow, 1.0 + 1.25 * len(cohorts))
+        figure, first = canvas(voice, "overlap", narrow, 1.0 + 1.4 * len(cohorts))
         first.remove()
         panels = figure.subplots(len(cohorts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for axes, cohort in zip(panels, cohorts, strict=True):
@@ -272,11 +273,11 @@ def overlap(findings: Findings, lang: str, narrow: bool = False) -> Picture:
             sns.despine(ax=axes)
         if voice.simulated and not narrow:
             panels[0].set_title(voice.say("status.simulated"), loc="right", fontsize=8, color=WARNING, pad=4)
-        most = max(one.share for one in balance.histogram)
-        panels[0].set_ylim(-1.12 * most, 1.12 * most)
-        ticks = [tick for tick in MaxNLocator(2, steps=[1, 2, 5, 10]).tick_values(0, most) if 0 < tick <= 1.12 * most]
-        both = [*(-tick for tick in ticks[::-1]), 0.0, *ticks]
-        panels[0].set_yticks(both, [numbers.whole_percent(abs(tick)) for tick in both])
+        up = 1.12 * max(one.share for one in balance.histogram if one.arm == "treated")
+        down = 1.12 * max(one.share for one in balance.histogram if one.arm != "treated")
+        panels[0].set_ylim(-down, up)
+        ticks = [tick for tick in MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(-down, up) if -down <= tick <= up]
+        panels[0].set_yticks(ticks, [numbers.whole_percent(abs(tick)) for tick in ticks])
         panels[-1].set_xlim(-0.02, 1.02)
         marks = [0, 0.25, 0.5, 0.75, 1]
         panels[-1].set_xticks(marks, [numbers.fixed(mark, 2) for mark in marks])
@@ -312,8 +313,9 @@ def components(findings: Findings, lang: str, narrow: bool = False) -> Picture:
         across = axes.get_yaxis_transform()
         for place, row in enumerate(found.rows):
             y, effect, total = -place, row.effect, row is found.rows[-1]
-            looks = {"color": TREATED} if total else {"facecolor": BAND, "edgecolor": TREATED, "hatch": "////" if row.earned else ""}
+            looks = {"facecolor": TOTAL, "edgecolor": TREATED} if total else {"facecolor": BAND, "edgecolor": TREATED, "hatch": "////" if row.earned else ""}
             axes.barh(y, effect.estimate, 0.3, linewidth=0.7, **looks)
+            axes.vlines(0, y - 0.21, y + 0.21, color=INK, linewidth=0.9)
             value = numbers.money(effect.estimate, plus=True)
             if effect.low is not None and effect.high is not None:
                 axes.hlines(y, effect.low, effect.high, color=INK, linewidth=1.3)
@@ -321,7 +323,6 @@ def components(findings: Findings, lang: str, narrow: bool = False) -> Picture:
                 value += f"  {component_words.money_span(voice, row)}"
             axes.text(0, y + 0.34, component_words.name(voice, row), transform=across, va="center", fontsize=9)
             axes.text(1, y + 0.34, value, transform=across, va="center", ha="right", fontsize=8.5)
-        axes.axvline(0, color=INK, linewidth=0.8)
         axes.axhline(-len(found.rows) + 1.56, color="#5b646e", linewidth=0.8)
         axes.set_ylim(-len(found.rows) + 0.65, 0.62)
         axes.margins(x=0.06)

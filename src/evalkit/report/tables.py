@@ -12,6 +12,7 @@ from evalkit.report.remarks import never_code
 from evalkit.report.voice import Voice
 from evalkit.study import Published
 
+ADDING = 0.05  # below this components add up to the total in all digits that a table shows
 ORDER = ("path", "balance", "overlap", "components", "estimators", "sample", "cohorts", "dates")
 
 
@@ -77,7 +78,7 @@ def _plain(value: str | int | float | None) -> str:
 
 def _column(voice: Voice, name: str, *fields: str, align: str = "right") -> Column:
     labels = tuple(voice.phrase(f"column.{field}") for field in fields or (name,))
-    say = voice.phrase if name == "p_value" else voice.say
+    say = voice.phrase if name in ("p_value", "pretrend_p") else voice.say
     return Column(say(f"column.{name}"), "left" if align == "left" else "right", labels)
 
 
@@ -433,7 +434,11 @@ def _components(voice: Voice) -> Made:
             Cell(p, values=(row.pretrend_p,)),
         )
         rows.append(Row(cells, row is found.rows[-1]))
-    notes = [voice.say("table.components_note"), voice.say("table.components_sum")]
+    notes = [voice.say("table.components_note")]
+    if abs(found.gap) < ADDING:
+        notes.append(voice.say("table.components_sum"))
+    if any(row.pretrend_p is not None for row in found.rows):
+        notes.append(voice.say("table.pretrend_note"))
     return columns, rows, notes if voice.ranges else [*notes, voice.say("table.no_range")]
 
 

@@ -108,7 +108,8 @@ def test_estimated_shares_add_their_influence_to_an_average() -> None:
         ({"by": "evnt_time"}, "Did you mean 'event_time'"),
         ({"by": "cohort", "balance": 1}, "by='event_time' only"),
         ({"by": "event_time", "balance": 5}, "No cohort is seen for 5 periods"),
-        ({"last": -1}, "no effect after treatment"),
+        ({"by": "event_time", "balance": -1}, "0, 1, 2, ..., not -1"),
+        ({"last": -1}, "no effect after treatment up to event time -1"),
         ({"by": "event_time", "first": 9}, "9"),
     ],
 )

@@ -409,3 +409,107 @@ def test_why_a_side_row_is_missing_is_kept(monkeypatch):
     (remark,) = [remark for remark in found.remarks if remark.code == "TWO_WAY_NOT_ESTIMATED"]
     assert remark.facts == {"reason": "Collinear with the fixed effects: treatment."}
     assert "two_way" not in [row.estimator for row in found.estimators]
+
+
+def test_the_study_with_covariates_shows_how_alike_its_groups_are(industry):
+    assert industry.alike is None
+    findings = evaluate(study("industry_covariates"), folder=FOLDER)
+    balance = findings.alike
+    assert findings.truth.inside and balance.weighted
+    assert balance.large_before == ["distance_km", "labour_share"] and balance.large_after == []
+    assert all(abs(row.after) < 1e-9 and row.weighted == pytest.approx(row.treated) for row in balance.covariates)
+    # By hand, for the first cohort: means in 2015 of the twenty against all that start later or never.
+    frame = pd.read_csv(FOLDER / "../../data/demo/counties.csv").query("year == 2015")
+    cohorts, outside = [2016, 2017, 2018], []
+    means, apart = [], []
+    for year in cohorts:
+        treated = frame.loc[frame["industry_first_year"] == year, ["distance_km", "labour_share"]]
+        others = frame.loc[(frame["industry_first_year"] > year) | (frame["industry_first_year"] == 0), treated.columns]
+        outside.append(int(((treated < others.min()) | (treated > others.max())).any(axis=1).sum()))
+        means.append(others.mean())
+        apart.append((treated.mean() - others.mean()) / treated.std(ddof=0))
+    weights = [cohort.treated_units for cohort in balance.cohorts]
+    assert weights == [20, 20, 19] and [cohort.outside_units for cohort in balance.cohorts] == outside
+    for place, row in enumerate(balance.covariates):
+        assert row.comparison == pytest.approx(np.average([mean.iloc[place] for mean in means], weights=weights))
+        assert row.before == pytest.approx(np.average([gap.iloc[place] for gap in apart], weights=weights))
+        assert row.largest_before == pytest.approx(max((gap.iloc[place] for gap in apart), key=abs))
+    for cohort in cohorts:
+        for arm in ("treated", "comparison", "weighted"):
+            assert sum(one.share for one in balance.histogram if (one.cohort, one.arm) == (cohort, arm)) == pytest.approx(1)
+
+
+def test_where_no_weights_exist_groups_are_still_compared_as_they_are():
+    findings = evaluate(study("industry_covariates", comparison="never_treated"), folder=FOLDER)
+    assert not findings.alike.weighted and {row.after for row in findings.alike.covariates} == {None}
+    assert {one.arm for one in findings.alike.histogram} == {"treated", "comparison"}
+
+
+PARTS = ("wage", "business", "property", "transfer")
+
+
+@pytest.fixture(scope="module")
+def relocation() -> Findings:
+    return evaluate(study("relocation"), folder=FOLDER)
+
+
+def test_relocation_moves_wages_and_its_parts_add_up(relocation):
+    found = relocation.components
+    effects = {row.name: row.effect for row in found.rows}
+    assert list(effects) == [*PARTS, "total"]
+    assert sum(effects[name].estimate for name in PARTS) == pytest.approx(effects["total"].estimate, rel=1e-10)
+    # Planted: wages carry the gain, the herd is sold in the year of the move, and transfers do not move.
+    assert effects["wage"].low > 0 > effects["business"].high and effects["transfer"].low < 0 < effects["transfer"].high
+    assert found.share.low < 1 < found.share.high
+    assert effects["total"].low < relocation.headline.money.estimate < effects["total"].high
+    assert all(row.pretrend_p > 0.10 for row in found.rows)
+
+
+def test_in_money_the_parts_add_up_to_the_headline_and_parting_groups_are_told():
+    found = evaluate(study("relocation", scale="level", truth=None), folder=FOLDER)
+    total = found.components.rows[-1]
+    assert total.effect.estimate == pytest.approx(found.headline.money.estimate)
+    assert total.effect.std_error == pytest.approx(found.headline.money.std_error, rel=1e-6)
+    assert total.pretrend_p == pytest.approx(found.pretrend.p_value) and found.pretrend.failed and not found.components.growth
+
+
+def test_equal_growth_in_per_cent_of_unequal_incomes_is_no_effect_on_any_part(saved):
+    """Two groups whose incomes double alike, from 1,000 and 4,000, half wages and half transfers: in money they part, in growth not."""
+    rows = []
+    for unit in range(40):
+        base, first = (1000.0, 2016) if unit < 20 else (4000.0, 0)
+        share = 0.3 + 0.01 * unit
+        for year in range(2013, 2019):
+            income = base * 2 ** ((year - 2013) / 5) * (1 + 0.001 * ((unit * 7 + year * 3) % 5 - 2))
+            rows.append((unit, year, income, share * income, (1 - share) * income, first))
+    frame = pd.DataFrame(rows, columns=["unit", "year", "income", "wage", "transfer", "first"])
+    changes = {
+        "unit": "unit", "income_def": "unknown", "window": [2013, 2018], "treatment": {"first_year": "first", "never": [0]},
+        "cluster": None, "truth": None, "components": {"wage": "wage", "transfer": "transfer"}, "self_generated": ["wage"],
+    }  # fmt: skip
+    found = evaluate(study("industry", **changes), saved(frame)).components
+    assert found.growth and found.measured_by == (2013, 2015)
+    assert all(abs(row.effect.estimate) < 2 for row in found.rows)  # of some 1,700 yuan
+    assert found.share is None and found.no_share == "undefined"
+    plain = evaluate(study("industry", **changes, scale="level"), saved(frame)).components
+    assert plain.rows[-1].effect.estimate < -1000
+
+
+def test_components_that_do_not_add_up_are_refused_with_their_places(saved):
+    frame = pd.read_csv(FOLDER / "../../data/demo/households.csv.gz")
+    frame.loc[(frame["household_id"] == "990526-01-001") & (frame["year"] == 2014), "wage"] += 500
+    with pytest.raises(DesignError, match=r"do not add up to 'income' in 1 rows.*990526-01-001 \(2014\) \+500\.00"):
+        evaluate(study("relocation", truth=None), saved(frame))
+
+
+def test_a_component_without_a_column_names_the_nearest():
+    with pytest.raises(StudyError, match=r"no column 'wages'.*'wage'"):
+        evaluate(study("relocation", components={"wage": "wages", "transfer": "transfer"}, self_generated=[]), folder=FOLDER)
+
+
+def test_with_too_few_clusters_components_have_no_range_and_no_share(saved):
+    frame = pd.read_csv(FOLDER / "../../data/demo/households.csv.gz")
+    some = frame.loc[frame["relocation_first_year"] == 2018, "village_id"].unique()[:3]
+    kept = frame["village_id"].isin(some) | ((frame["relocation_first_year"] == 0) & frame["village_id"].str.endswith("-01"))
+    found = evaluate(study("relocation", truth=None), saved(frame[kept])).components
+    assert found.no_share == "too_few" and all(row.effect.low is None and row.pretrend_p is None for row in found.rows)

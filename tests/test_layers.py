@@ -17,7 +17,22 @@ SRC = Path(evalkit.__file__).parent
 MODULES = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in sorted(SRC.rglob("*.py"))}
 
 CORE = {"errors", "notices", "panel", "rollout", "estimate", "design"}
-NUMBERS = CORE | {"comparison", "shares", "diagnostics", "subset", "donors", "income_components", "combinations", "side_by_side", "kernels", "estimators", "inference", "aggregation", "income_effect", "single_unit"}
+NUMBERS = CORE | {
+    "comparison",
+    "shares",
+    "diagnostics",
+    "subset",
+    "donors",
+    "income_components",
+    "combinations",
+    "side_by_side",
+    "kernels",
+    "estimators",
+    "inference",
+    "aggregation",
+    "income_effect",
+    "single_unit",
+}
 STUDIES = NUMBERS | {
     "words",
     "places",

@@ -170,5 +170,11 @@ def test_a_unit_that_enters_already_treated_may_have_started_earlier_and_is_coun
 def test_in_a_cross_section_no_status_can_be_seen_to_change() -> None:
     rows = ek.Panel(pd.DataFrame({"year": [2014, 2015, 2015], "status": [0, 1, 0]}), None, "year")
     for reversals in ("refuse", "started", "keep"):
-        with pytest.raises(ek.RolloutError, match="nobody's treatment can be seen to change.*from_first_treated"):
+        with pytest.raises(ek.RolloutError, match=r"nobody's treatment can be seen to change.*from_first_treated"):
             ek.Rollout.from_status(rows, "status", reversals=reversals)
+
+
+def test_rounding_in_a_column_of_doses_is_no_change_of_treatment() -> None:
+    data = panel([1, 1], dose=[0.0, 0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2, 0.3])
+    rollout = ek.Rollout.from_dose(data, "dose")
+    assert list(rollout.first_treated) == [2015, np.inf]

@@ -118,4 +118,6 @@ def test_where_the_only_later_cohort_is_the_comparison_and_the_other_is_treated_
         assert not answers[name].applies
         with pytest.raises(ek.DesignError):
             ek.ESTIMATORS[name]()(design)
-    assert "seen before treatment" in answers["group_time"].why_not() and "尚未覆盖的单位可比" in answers["group_time"].why_not("zh")
+    assert "seen before treatment" in answers["group_time"].why_not() and "尚未覆盖的单位可比" in answers["group_time"].why_not(
+        "zh"
+    )

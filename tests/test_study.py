@@ -98,3 +98,28 @@ def test_a_wrong_value_inside_a_list_is_told_like_every_other(content, key, valu
     content[key] = value
     with pytest.raises(StudyError, match=message):
         Study.parse(content)
+
+
+def test_a_component_is_a_column_alone_or_with_words(content):
+    words = {"zh": "牧业收入", "en": "herding"}
+    content["components"] = {"wage": "w", "herd": {"column": "h", "word": words}}
+    content["self_generated"] = ["herd"]
+    read = Study.parse(content)
+    assert {name: part.column for name, part in read.components.items()} == {"wage": "w", "herd": "h"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"components": {"wage": "w", "herd": "h"}}, r"component 'herd' has no words"),
+        ({"components": {"wage": "w"}}, "at least two parts"),
+        ({"components": {"wage": "w", "business": "w"}}, "names a column twice"),
+        ({"components": {"wage": "w", "total": {"column": "t", "word": {"zh": "a", "en": "b"}}}}, "may not be called 'total'"),
+        ({"components": {"wage": "w", "business": "b"}, "self_generated": ["wages"]}, r"self_generated names 'wages'"),
+        ({"covariate_words": {"distance": {"zh": "距离", "en": "distance"}}}, r"covariate_words names 'distance'"),
+        ({"components": {"wage": {"colum": "w"}, "business": "b"}}, r"unknown key 'components.wage.colum'"),
+    ],
+)
+def test_components_and_words_that_fit_nothing_are_refused(content, changes, message):
+    with pytest.raises(StudyError, match=message):
+        Study.parse(content | changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from evalkit.diagnostics.balance import Balance, balance
 from evalkit.errors import DesignError
 from evalkit.estimators import Weighted
 from evalkit.findings import Alike, CovariateBalance, Overlap, OverlapBin
+
+Arm = Literal["treated", "comparison", "weighted"]
 
 LARGE_BEFORE, LARGE_AFTER = 0.25, 0.10  # standardised differences from which a covariate is named, before and after weighting
 PICTURED = 4  # cohorts in the figure of overlap, the largest
@@ -35,9 +38,7 @@ def alike(design: Design) -> Alike | None:
         histogram=_histogram(found, weighted),
         weighted=weighted,
         large_before=[row.covariate for row in covariates if abs(row.largest_before) > LARGE_BEFORE],
-        large_after=[
-            row.covariate for row in covariates if row.largest_after is not None and abs(row.largest_after) > LARGE_AFTER
-        ],
+        large_after=[row.covariate for row in covariates if row.largest_after is not None and abs(row.largest_after) > LARGE_AFTER],
     )
 
 
@@ -92,12 +93,13 @@ def _overlap(row: pd.Series, weighted: bool, separated: Sequence[int]) -> Overla
 def _histogram(found: Balance, weighted: bool) -> list[OverlapBin]:
     """Return the bins of the largest cohorts, two joined to one: as many as a small picture of few units can carry."""
     largest = found.cohorts.sort_values("treated_units", ascending=False, kind="stable")["cohort"].head(PICTURED)
-    bins = found.histogram[found.histogram["cohort"].isin(largest)]
+    bins = found.histogram
+    arms: tuple[Arm, ...] = ("treated", "comparison", "weighted") if weighted else ("treated", "comparison")
     joined = []
-    for (cohort, arm), part in bins.groupby(["cohort", "arm"], sort=False):
-        if arm == "weighted" and not weighted:
-            continue
-        low, high, share = (part[name].to_numpy() for name in ("low", "high", "share"))
-        pairs = zip(low[::2], high[1::2], share[::2] + share[1::2], strict=True)
-        joined += [OverlapBin(cohort=int(cohort), arm=arm, low=float(a), high=float(b), share=float(s)) for a, b, s in pairs]
+    for cohort in sorted(largest):
+        for arm in arms:
+            part = bins[(bins["cohort"] == cohort) & (bins["arm"] == arm)]
+            low, high, share = (part[name].to_numpy() for name in ("low", "high", "share"))
+            pairs = zip(low[::2], high[1::2], share[::2] + share[1::2], strict=True)
+            joined += [OverlapBin(cohort=int(cohort), arm=arm, low=float(a), high=float(b), share=float(s)) for a, b, s in pairs]
     return joined

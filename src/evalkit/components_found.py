@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ from evalkit.study import Study
 from evalkit.study_data import Loaded, rolled_out
 from evalkit.yardsticks import Show
 
+Array = np.ndarray[Any, Any]
+
 NO_SHARE = {"SHARE_UNDEFINED": "undefined", "SHARE_WITHOUT_NOISE": "without_noise"}
 
 
@@ -36,7 +39,7 @@ class _Measure:
     design: Design
     columns: dict[str, str]
     scale: float
-    scale_psi: np.ndarray
+    scale_psi: Array
     cells: dict[str, Estimate]
 
     def __call__(self, design: Design) -> Estimate:
@@ -96,7 +99,10 @@ def components_found(
     except DesignError:
         if not composition:
             raise
-        measure, composition = None, False  # too few units to hold the composition of income fixed: what else is wrong is told again
+        measure, composition = (
+            None,
+            False,
+        )  # too few units to hold the composition of income fixed: what else is wrong is told again
         found = parts()
     assert measure is not None
     effects = {row["name"]: Interval.of(row) for _, row in show(found.effects).iterrows()}
@@ -127,7 +133,7 @@ def _p(tested: Callable[[Estimate], Pretrend | None] | None, cells: Estimate) ->
     return test.p_value if test else None
 
 
-def _share(found: IncomeComponents, too_few: bool) -> dict[str, object]:
+def _share(found: IncomeComponents, too_few: bool) -> dict[str, Any]:
     share = found.self_generated
     if share is None:
         return {"share": None, "no_share": "not_asked"}
@@ -150,9 +156,7 @@ def _money(study: Study, levels: Design, wanted: list[str]) -> _Measure:
     return _Measure(study.method, levels, {column: column for column in wanted}, 1.0, np.zeros(len(levels.row_keys)), {})
 
 
-def _growth(
-    study: Study, levels: Design, loaded: Loaded, wanted: list[str], years: tuple[int, int], composition: bool
-) -> _Measure:
+def _growth(study: Study, levels: Design, loaded: Loaded, wanted: list[str], years: tuple[int, int], composition: bool) -> _Measure:
     """Return incomes over the unit's own income of the years before; units without one leave, and are counted."""
     panel = levels.panel
     frame = panel.frame if panel.order is None else panel.frame.iloc[panel.order]
@@ -180,7 +184,7 @@ def _growth(
     return _Measure("reg" if shares else study.method, design, ratios, scale, psi, {})
 
 
-def _composition(shares: pd.DataFrame) -> dict[str, np.ndarray]:
+def _composition(shares: pd.DataFrame) -> dict[str, Array]:
     """Return (n,) shares of components in own income before, without the largest, which follows from the others, and constants."""
     varying = shares.loc[:, np.ptp(shares.to_numpy(dtype=float), axis=0) > 0]
     kept = varying.columns.drop(shares.mean().idxmax(), errors="ignore")
@@ -190,7 +194,7 @@ def _composition(shares: pd.DataFrame) -> dict[str, np.ndarray]:
 OWN, WEIGHT = "own income before", "weight by own income before"
 
 
-def _own_income_of_treated(design: Design) -> tuple[float, np.ndarray]:
+def _own_income_of_treated(design: Design) -> tuple[float, Array]:
     """Return the mean own income over treated unit-periods, with its influence."""
     comparison = Comparison.of(design)
     start = design.cohort[design.unit_index]
@@ -201,4 +205,3 @@ def _own_income_of_treated(design: Design) -> tuple[float, np.ndarray]:
     mean = float(weight @ own / weight.sum())
     contributions = weight * (own - mean) / weight.sum()
     return mean, design.psi_from_observations(contributions[:, None])[:, 0]
-

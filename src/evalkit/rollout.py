@@ -15,6 +15,7 @@ from evalkit.panel import Array, Panel
 
 NeverCode = float | int | None
 FAR = 50  # periods
+ROUNDING = 1e-12  # of the largest dose: a smaller change is the arithmetic of the file, not of the programme
 REVERSALS = ("refuse", "started", "keep")
 
 
@@ -174,7 +175,9 @@ class Rollout:
     def _from_intensity(cls, panel: Panel, intensity: Array, programme: str) -> Rollout:
         _refuse_cross_section(panel)
         starts = np.flatnonzero(np.r_[True, np.diff(panel.unit_index) != 0])
-        changed = intensity != intensity[starts][panel.unit_index]
+        first_intensity = intensity[starts][panel.unit_index]
+        changed = np.abs(intensity - first_intensity) > ROUNDING * np.abs(intensity).max()
+        intensity = np.where(changed, intensity, first_intensity)
         when = np.where(changed, panel.periods[panel.period_index].astype(float), np.inf)
         first = np.full(len(panel.units), np.inf)
         np.minimum.at(first, panel.unit_index, when)

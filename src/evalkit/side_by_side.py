@@ -150,7 +150,7 @@ def _judged(estimators: Mapping[str, Estimator]) -> dict[str, Estimator]:
     example = "for example {'group_time': evalkit.GroupTime()}"
     if not isinstance(estimators, Mapping):
         raise DesignError(
-            f"Estimators are given as a mapping of names to estimators, {example}, not as {type(estimators).__name__}."
+            f"Estimators are given as a mapping of names to estimators, not as {type(estimators).__name__}: {example}."
         )
     if not estimators:
         raise DesignError(f"No estimators were given. Name some, {example}, or leave the mapping out for all of them.")

@@ -206,7 +206,10 @@ def _explain(error: Any, content: Any) -> str:
     model: Any = Study
     for part in error["loc"][:-1]:
         content = content[part] if isinstance(content, (dict, list)) else {}
-        model = _model_of(model.model_fields[part].annotation) if isinstance(part, str) else model
+        if model is not None and part in model.model_fields:  # the name of a component or covariate is none
+            model = _model_of(model.model_fields[part].annotation)
+    if not location:
+        return str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "missing" and isinstance(error["loc"][-1], int):
         return f"{key!r} has too few values: {content!r}"
     fields = list(model.model_fields) if model is not None else []  # a list of plain values has no keys

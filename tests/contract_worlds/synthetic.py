@@ -23,6 +23,7 @@ def worlds() -> list[World]:
         World("synthetic", Synthetic(), plain, cannot=NOISE),
         World("synthetic_never", Synthetic(), plain, never, cannot=NOISE),
         World("synthetic_control", Synthetic("synthetic_control"), one, cannot=FITTED),
+        World("synthetic_control_exact", Synthetic("synthetic_control", solver="exact"), one, cannot=FITTED),
         World("synthetic_demeaned", Synthetic("demeaned"), one, cannot=FITTED),
         World("synthetic_projected", Synthetic("did", "projected", "population"), plain, {"covariates": ["rain"]}),
         World("synthetic_anticipation", Synthetic(), villages(units=50, starts=(0, 2016)), {"anticipation": 1}, cannot=FITTED),

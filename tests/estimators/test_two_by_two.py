@@ -71,8 +71,8 @@ def test_years_that_are_missing_would_make_common_growth_look_like_an_effect_so_
     ("frame", "choices", "message"),
     [
         (villages(units=60), {}, r"starts in 2 periods \(2014 to 2016\).*Estimators that could:.* group_time"),
-        (villages(units=60, starts=(0, 2012)), {}, "seen before treatment .the data begin in 2012"),
-        (villages(units=60, starts=(0, 2013)), {"anticipation": 1}, "given 1 period of anticipation"),
+        (villages(units=60, starts=(0, 2012)), {}, "seen before treatment .data begin in 2012"),
+        (villages(units=60, starts=(0, 2013)), {"anticipation": 1}, "periods of anticipation: 1"),
         (villages(units=60, starts=(0, 2015)), {"covariates": ["share"]}, "takes no covariates, and the design has share"),
         (villages(units=60, starts=(0, 2015)), {"unit": None}, "follows the same units over time.*group_time"),
         (villages(units=60, starts=(2015, 2019)), {"unit": "village", "anticipation": 2}, "starts in 2 periods"),

@@ -339,7 +339,9 @@ def test_a_refusal_says_in_which_period_the_comparison_became_too_small() -> Non
         for number, (start, x) in enumerate([(2014, 2.5), (2014, 3.5), (2015, 9), (2015, 8), (0, 0), (0, 1), (0, 2)])
         for year in (2013, 2014, 2015)
     )
-    with pytest.raises(ek.DesignError, match=r"cohort 2014 and its 3 comparison units in 2013, to be compared in 2015: x .*never_treated"):
+    with pytest.raises(
+        ek.DesignError, match=r"cohort 2014 and its 3 comparison units in 2013, to be compared in 2015: x .*never_treated"
+    ):
         Weighted(on="x")(design(frame, comparison="not_yet_treated"))
 
 
@@ -347,7 +349,9 @@ def test_means_are_told_with_their_sampling_weights_and_absurd_weights_for_what_
     told = PENCIL.assign(w=np.where(PENCIL["village"] == 1, 3.0, 1.0), x=PENCIL["x"] + 4.0 * (PENCIL["start"] > 0))
     with pytest.raises(ek.DesignError, match=r"x \(mean of the treated 6\.5; comparison from 0 to 4\)"):
         Weighted(on="x")(design(told, weight="w"))
-    frame = villages(units=60, starts=(0, 2014)).assign(w=lambda f: np.where(f["village"] == f.loc[f["start"] == 0, "village"].min(), 1e15, 1))
+    frame = villages(units=60, starts=(0, 2014)).assign(
+        w=lambda f: np.where(f["village"] == f.loc[f["start"] == 0, "village"].min(), 1e15, 1)
+    )
     with pytest.raises(ek.DesignError, match="Look at the sampling weights"):
         Weighted(on=BOTH)(design(frame, weight="w"))
 

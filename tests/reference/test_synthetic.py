@@ -89,6 +89,16 @@ def test_weights_of_donors_and_of_years_are_rs(name: str) -> None:
         np.testing.assert_allclose(ours, theirs["weight"], atol=WEIGHT)
 
 
+MOVED = {"single_sdid": 0.0018, "block_sdid": -0.00005, "single_sc": 0.1942, "block_sc": 0.0058}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_the_exact_minimum_lies_from_where_r_stops_as_far_as_the_docstring_says(name: str) -> None:
+    design = counties(RECORDED[name]["data"])
+    exact = ek.aggregate(Synthetic(FORMS[name.split("_")[1]], solver="exact")(design)).theta[0]
+    assert exact / RECORDED[name]["rows"][0]["estimate"] - 1 == pytest.approx(MOVED[name], abs=1e-4)
+
+
 @pytest.mark.parametrize("name", [name for name in FITS if "jackknife_se" in RECORDED[name]])
 def test_the_error_is_rs_jackknife_with_the_weights_held(name: str) -> None:
     result = RECORDED[name]
@@ -154,6 +164,14 @@ def test_five_treated_states_have_rs_effect_weights_and_jackknife(form: str) -> 
     close(jackknife(design, FORMS[form]), recorded["se_jackknife"], SPREAD)
     np.testing.assert_allclose(weights(design, FORMS[form], "unit"), recorded["omega"], atol=WEIGHT)
     np.testing.assert_allclose(weights(design, FORMS[form], "period"), recorded["lambda"], atol=WEIGHT)
+
+
+@needs(PROP99)
+@pytest.mark.parametrize(("form", "moved"), [("sdid", 0.0001), ("sc", -0.0054)])
+def test_californias_effect_moves_little_at_the_exact_minimum(form: str, moved: float) -> None:
+    recorded = third_party(f"{PROP99}/expected.json")["results"][form]["estimate"]
+    exact = ek.aggregate(Synthetic(FORMS[form], solver="exact")(states())).theta[0]
+    assert exact / recorded - 1 == pytest.approx(moved, abs=1e-4)
 
 
 @needs(PROP99)

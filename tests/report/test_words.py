@@ -171,7 +171,9 @@ def test_every_remark_in_the_code_has_its_sentence() -> None:
     folder = Path(evalkit.__file__).parent
     sources = "\n".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
     codes = set(re.findall(r'Notice\(\s*"([A-Z0-9_]+)"', sources))
-    of_estimators = {key.removeprefix("estimator_notice.") for key in catalogue("en").sentences if key.startswith("estimator_notice.")}
+    of_estimators = {
+        key.removeprefix("estimator_notice.") for key in catalogue("en").sentences if key.startswith("estimator_notice.")
+    }
     assert codes and codes <= set(REMARKS) | of_estimators, codes - set(REMARKS) - of_estimators
     for code in REMARKS:
         for lang in LANGUAGES:
@@ -369,7 +371,9 @@ def test_every_sentence_of_the_catalogue_is_used(
         with_covariates(plain, weighted=False),
         with_covariates(plain, after=0.2, large_before=[]),
         with_covariates(plain, covariates=[], cohorts=[], histogram=[]),
-        with_covariates(plain, cohorts=[row.model_copy(update={"outside_units": 0}) for row in with_covariates(plain).alike.cohorts]),
+        with_covariates(
+            plain, cohorts=[row.model_copy(update={"outside_units": 0}) for row in with_covariates(plain).alike.cohorts]
+        ),
         with_components(plain, rows=with_components(plain).components.rows[:3], share=EarnedShare(estimate=1.4, low=1.1, high=1.9)),
         *(with_components(plain, share=None, no_share=why) for why in ("undefined", "without_noise")),
         *(whole(example_findings(verdict, False, "level")) for verdict in ("too_few", "loss")),
@@ -546,7 +550,9 @@ def test_components_are_told_with_their_total_and_the_share_that_is_earned(
     table = next(block for block in document.blocks if isinstance(block, Table) and block.name == "components")
     assert [row.cells[1].values[0] for row in table.rows] == [520.0, -80.0, 4.0, 96.0, 11.0, 551.0] and table.rows[-1].marked
     told = joined(document)
-    assert ("占合计的81.9%，95%置信区间61.0%到108.0%" if lang == "zh" else "81.9% of the total, 95% interval 61.0% to 108.0%") in told
+    assert (
+        "占合计的81.9%，95%置信区间61.0%到108.0%" if lang == "zh" else "81.9% of the total, 95% interval 61.0% to 108.0%"
+    ) in told
     assert ("就已经不同步（联合检验p小于0.10）：转移净收入" if lang == "zh" else "(joint test p below 0.10): transfers.") in told
     assert ("牧业收入" if lang == "zh" else "herding") in told
 

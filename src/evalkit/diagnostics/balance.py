@@ -54,7 +54,10 @@ class Balance:
                 + ("; no propensity, the groups are told apart" if row.cohort in self.separated else "")
             )
             of_cohort = self.table[self.table["cohort"] == row.cohort]
-            lines += [f"  {c.covariate}: difference {c.difference_before:.2f} before, {c.difference_after:.2f} after" for c in of_cohort.itertuples()]
+            lines += [
+                f"  {c.covariate}: difference {c.difference_before:.2f} before, {c.difference_after:.2f} after"
+                for c in of_cohort.itertuples()
+            ]
         return "\n".join(lines)
 
 

@@ -121,8 +121,8 @@ class ChangesInChanges:
                 after[len(theta)] = found
             columns[len(theta)] = samples.spread(found.rows, parts)
             theta.append(value)
-            units = len(np.unique(design.unit_index[np.concatenate(found.rows[:2])]))
-            labels.append((cohort, time, False, units, min(map(len, found.rows)) > 1))  # one row has no noise to learn from
+            behind = len(np.unique(design.unit_index[np.concatenate(found.rows[:2])]))
+            labels.append((cohort, time, False, behind, min(map(len, found.rows)) > 1))  # one row has no noise to learn from
         if not after:
             raise DesignError(
                 "No effect can be estimated: no cohort has both a clean base period and a comparison seen in two periods."
@@ -235,9 +235,7 @@ def _judge(cell: Cell, cohort: int, time: int, base: int, quantiles: bool) -> No
             )
 
 
-def _notices(
-    design: Design, after: dict[int, _Compared], cohorts: Array, theta: Array, skipped: list[str]
-) -> tuple[Notice, ...]:
+def _notices(design: Design, after: dict[int, _Compared], cohorts: Array, theta: Array, skipped: list[str]) -> tuple[Notice, ...]:
     """Return what a reader must know: treated outcomes outside the comparison's range before, coarse ranks, and cells left out."""
     first = {int(cohorts[i]): found for i, found in reversed(after.items())}  # each cohort's first period with an effect
     outside = np.concatenate([found.rows[1][found.cell.outside] for found in reversed(first.values())])

@@ -319,14 +319,16 @@ def _about_weights(fits: Sequence[CohortWeights], units: Array) -> list[Notice]:
     remarks = []
     if few := [c for c in fits if c.effective_size < min(SMALL, (~c.treated).sum() / 2) or c.shares.max() > HEAVY]:
         c = min(few, key=lambda c: c.effective_size)
-        facts = {"cohort": c.cohort, "effective": round(c.effective_size, 1), "comparison_units": int((~c.treated).sum())}
-        heaviest = units[c.rows[np.argsort(-c.shares, kind="stable")[:5]]]
-        facts |= {"largest_share": float(c.shares.max()), "first": first_five(heaviest)}
+        size = {"effective": round(c.effective_size, 1), "comparison_units": int((~c.treated).sum())}
+        heaviest = first_five(units[c.rows[np.argsort(-c.shares, kind="stable")[:5]]])
+        facts = {"cohort": c.cohort, **size, "largest_share": float(c.shares.max()), "first": heaviest}
         remarks.append(Notice("WEIGHTED_FEW_CARRY", facts))
     if far := [c for c in fits if c.outside.sum() > OUTSIDE * c.treated.sum()]:
         c = max(far, key=lambda c: c.outside.sum() / c.treated.sum())
-        facts = {"cohort": c.cohort, "units": int(c.outside.sum()), "treated_units": int(c.treated.sum())}
-        remarks.append(Notice("WEIGHTED_POOR_OVERLAP", facts | {"first": first_five(units[c.rows[c.outside]])}))
+        count = {"units": int(c.outside.sum()), "treated_units": int(c.treated.sum())}
+        remarks.append(
+            Notice("WEIGHTED_POOR_OVERLAP", {"cohort": c.cohort, **count, "first": first_five(units[c.rows[c.outside]])})
+        )
     return remarks
 
 

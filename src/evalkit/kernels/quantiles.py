@@ -85,10 +85,10 @@ class Distribution:
     def _place(self, y: Array) -> Array:
         """Return where outcomes lie among the sorted places: as far from their neighbours as in truth, up to a bandwidth."""
         v, last = self.moments[0], len(self.v) - 1
-        below = np.clip(np.searchsorted(self.v, y, side="right") - 1, 0, last)
+        below = np.maximum(np.searchsorted(self.v, y, side="right") - 1, 0)
         above = np.minimum(below + 1, last)
-        after = np.clip((y - self.v[below]) / self.bandwidth, -1.0, 1.0)
-        before = np.clip((self.v[above] - y) / self.bandwidth, 0.0, 1.0)
+        after = np.maximum(np.minimum((y - self.v[below]) / self.bandwidth, 1.0), -1.0)
+        before = np.minimum((self.v[above] - y) / self.bandwidth, 1.0)
         return np.asarray(np.where((after == 1.0) & (above > below), v[above] - before, v[below] + after))
 
     def f(self, y: Array) -> Array:

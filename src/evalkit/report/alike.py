@@ -33,7 +33,9 @@ def _large(voice: Voice, when: str, covariates: list[str]) -> str:
 
 def _worth(voice: Voice, balance: Alike) -> Iterator[str]:
     """Say of how many comparison units weights leave the least, where counts are told."""
-    told = [(one.effective_units / one.comparison_units, one) for one in balance.cohorts if one.effective_units and one.comparison_units]
+    told = [
+        (one.effective_units / one.comparison_units, one) for one in balance.cohorts if one.effective_units and one.comparison_units
+    ]
     if told:
         _, least = min(told, key=lambda pair: pair[0])
         worth = numbers.fixed(least.effective_units or 0.0, 1)

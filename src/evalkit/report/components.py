@@ -20,7 +20,8 @@ def sentences(voice: Voice, found: Components) -> Iterator[str]:
     """Say how much each component moved and that they add up, what that assumes, and which part is earned."""
     *parts, total = found.rows
     told = voice.catalogue.listing(
-        voice.phrase("components.part", name=name(voice, row), amount=numbers.money(row.effect.estimate, plus=True)) for row in parts
+        voice.phrase("components.part", name=name(voice, row), amount=numbers.money(row.effect.estimate, plus=True))
+        for row in parts
     )
     yield voice.say("components.moved", parts=told, total=numbers.money(total.effect.estimate, plus=True))
     if found.growth and found.measured_by:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.findings import EstimatorRow, Findings, Headline, TwoWayWeights
+from evalkit.findings import EstimatorRow, Findings, Headline, Remark, TwoWayWeights
 from evalkit.report import alike, components, numbers
 from evalkit.report.blocks import Block, Document, Fact, Facts, Figure, Heading, Item, Listing, Paragraph
 from evalkit.report.bottom_line import callout, gap, gaps, reference_time, untested
@@ -260,10 +260,16 @@ def _not_used(voice: Voice) -> str:
     told = []
     for row in voice.findings.not_used:
         name = voice.phrase(f"estimator.{row.estimator}.name")
-        why = voice.join(voice.say(f"need.{reason.code}", **reason.facts) for reason in row.reasons)
+        why = voice.join(voice.say(f"need.{reason.code}", **_needed(voice, reason)) for reason in row.reasons)
         plain = "" if row.reasons else "plain"
         told.append(voice.phrase(f"agree.not_used_{plain or 'one'}", name=name, why=why.rstrip("。.")))
     return voice.say("agree.not_used", list=voice.catalogue.listing(told))
+
+
+def _needed(voice: Voice, reason: Remark) -> dict[str, object]:
+    """Return the facts of a need, with covariates called as the study calls them."""
+    columns = str(reason.facts.get("columns", "")).split(", ")
+    return reason.facts | {"columns": voice.catalogue.listing(map(voice.covariate, columns))}
 
 
 def _named(voice: Voice, row: EstimatorRow) -> str:

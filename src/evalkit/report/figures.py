@@ -276,7 +276,7 @@ def overlap(findings: Findings, lang: str, narrow: bool = False) -> Picture:
         up = 1.12 * max(one.share for one in balance.histogram if one.arm == "treated")
         down = 1.12 * max(one.share for one in balance.histogram if one.arm != "treated")
         panels[0].set_ylim(-down, up)
-        ticks = [tick for tick in MaxNLocator(3, steps=[1, 2, 5, 10]).tick_values(-down, up) if -down <= tick <= up]
+        ticks = [tick for tick in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(-down, up) if -down <= tick <= up]
         panels[0].set_yticks(ticks, [numbers.whole_percent(abs(tick)) for tick in ticks])
         panels[-1].set_xlim(-0.02, 1.02)
         marks = [0, 0.25, 0.5, 0.75, 1]
@@ -288,10 +288,11 @@ def overlap(findings: Findings, lang: str, narrow: bool = False) -> Picture:
 
 def _mirrored(axes: Axes, voice: Voice, bins: Sequence[OverlapBin]) -> None:
     """Draw the shares of one cohort: filled bars up, hatched bars down, and the weighted comparison as an outline."""
-    for arm, sign, looks in (
+    arms: tuple[tuple[str, int, dict[str, Any]], ...] = (
         ("treated", 1, {"color": TREATED, "edgecolor": "white", "linewidth": 0.4}),
         ("comparison", -1, {"facecolor": "#f3dcc4", "edgecolor": COMPARISON, "hatch": "////", "linewidth": 0.5}),
-    ):
+    )
+    for arm, sign, looks in arms:
         kept = [one for one in bins if one.arm == arm]
         width = [one.high - one.low for one in kept]
         heights = [sign * one.share for one in kept]
@@ -299,7 +300,7 @@ def _mirrored(axes: Axes, voice: Voice, bins: Sequence[OverlapBin]) -> None:
     weighted = sorted((one for one in bins if one.arm == "weighted"), key=lambda one: one.low)
     if weighted:
         edges = [one.low for one in weighted] + [weighted[-1].high]
-        label = voice.say("figure.overlap.weighted")
+        label = voice.phrase("figure.overlap.weighted")
         axes.stairs([-one.share for one in weighted], edges, baseline=0, color=INK, linewidth=1.3, label=label)
 
 
@@ -313,7 +314,11 @@ def components(findings: Findings, lang: str, narrow: bool = False) -> Picture:
         across = axes.get_yaxis_transform()
         for place, row in enumerate(found.rows):
             y, effect, total = -place, row.effect, row is found.rows[-1]
-            looks = {"facecolor": TOTAL, "edgecolor": TREATED} if total else {"facecolor": BAND, "edgecolor": TREATED, "hatch": "////" if row.earned else ""}
+            looks: dict[str, Any] = {
+                "facecolor": TOTAL if total else BAND,
+                "edgecolor": TREATED,
+                "hatch": "////" if row.earned else "",
+            }
             axes.barh(y, effect.estimate, 0.3, linewidth=0.7, **looks)
             axes.vlines(0, y - 0.21, y + 0.21, color=INK, linewidth=0.9)
             value = numbers.money(effect.estimate, plus=True)

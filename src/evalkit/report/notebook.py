@@ -20,14 +20,14 @@ def bottom_line(findings: Findings, lang: str) -> str:
 
 
 def table(findings: Findings, name: str, lang: str) -> pd.DataFrame:
-    """Return a table of the report (estimators, path, cohorts or sample) as a reader sees it."""
+    """Return a table of the report (by its name in ``tables.ORDER``) as a reader sees it."""
     made = tables.table(Voice(findings, lang), name)
     rows = [[" · ".join(part for part in (cell.text, cell.detail) if part) for cell in row.cells] for row in made.rows]
     return pd.DataFrame(rows, columns=[column.label for column in made.columns]).rename_axis(columns=made.caption)
 
 
 def figure(findings: Findings, name: str, lang: str) -> figures.Picture:
-    """Return a figure of the report: event_study, trends or estimators."""
+    """Return a figure of the report, by its name in ``figures.DRAW``."""
     return figures.DRAW[name](findings, lang)
 
 

@@ -42,7 +42,8 @@ def _late(voice: Voice, facts: Facts) -> Facts:
 
 def _missing(voice: Voice, facts: Facts) -> Facts:
     columns = (
-        voice.phrase("fragment.column_rows", name=name, rows=voice.count(rows, "row")) for name, rows in facts["columns"].items()
+        voice.phrase("fragment.column_rows", name=voice.covariate(name), rows=voice.count(rows, "row"))
+        for name, rows in facts["columns"].items()
     )
     return {"rows": voice.count(facts["rows"], "row"), "columns": voice.catalogue.listing(columns)}
 
@@ -95,7 +96,7 @@ def _cells(voice: Voice, facts: Facts) -> Facts:
 
 
 def _columns(voice: Voice, facts: Facts) -> Facts:
-    return {"columns": voice.catalogue.listing(facts["columns"])}
+    return {"columns": voice.catalogue.listing(map(voice.covariate, facts["columns"]))}
 
 
 def _second_reference(voice: Voice, facts: Facts) -> Facts:

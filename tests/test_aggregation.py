@@ -121,3 +121,8 @@ def test_what_cannot_be_averaged_is_refused(choices: dict[str, Any], message: st
 def test_a_regression_cannot_be_averaged() -> None:
     with pytest.raises(ek.EstimateError, match="needs group_time parameters; this estimate has overall"):
         ek.aggregate(ek.TwoWay()(ek.example_design()))
+
+
+def test_a_design_is_no_estimate_yet() -> None:
+    with pytest.raises(ek.EstimateError, match="takes an Estimate, not a Design: call an estimator on the design first"):
+        ek.aggregate(ek.example_design())

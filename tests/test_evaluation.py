@@ -495,6 +495,27 @@ def test_equal_growth_in_per_cent_of_unequal_incomes_is_no_effect_on_any_part(sa
     assert plain.rows[-1].effect.estimate < -1000
 
 
+def test_the_total_over_own_income_is_the_treated_change_less_the_growth_of_all_comparison_income(saved):
+    """By hand: one cohort, half of income wages in every row, so that no composition is left to adjust for."""
+    generator = np.random.default_rng(5)
+    units, years = np.arange(30), np.arange(2013, 2018)
+    income = 1000 * np.exp(generator.normal(0, 0.6, 30))[:, None] * np.exp(0.1 * (years - 2013) + generator.normal(0, 0.1, (30, 5)))
+    frame = pd.DataFrame({"unit": np.repeat(units, 5), "year": np.tile(years, 30), "income": income.ravel()})
+    frame = frame.assign(first=np.where(frame["unit"] < 12, 2016, 0), wage=frame["income"] / 2, transfer=frame["income"] / 2)
+    changes = {
+        "unit": "unit", "income_def": "unknown", "window": [2013, 2017], "treatment": {"first_year": "first", "never": [0]},
+        "cluster": None, "truth": None, "components": {"wage": "wage", "transfer": "transfer"},
+    }  # fmt: skip
+    found = evaluate(study("industry", **changes), saved(frame)).components
+    own, base, after = income[:, :3].mean(axis=1), income[:, 2], income[:, 3:].mean(axis=1)
+    treated = units < 12
+    growth = (after - base)[~treated].sum() / own[~treated].sum()
+    total = (after - base)[treated].mean() - own[treated].mean() * growth
+    assert found.rows[-1].effect.estimate == pytest.approx(total, rel=1e-9)
+    assert found.rows[0].effect.estimate == pytest.approx(total / 2, rel=1e-9)
+    assert found.no_share == "not_asked"
+
+
 def test_components_that_do_not_add_up_are_refused_with_their_places(saved):
     frame = pd.read_csv(FOLDER / "../../data/demo/households.csv.gz")
     frame.loc[(frame["household_id"] == "990526-01-001") & (frame["year"] == 2014), "wage"] += 500

@@ -175,7 +175,11 @@ def _worlds() -> list[World]:
         World("group_time_drop_units", dr, gaps, covariates | {"unbalanced": "drop_units"}),
         World("group_time_rows_as_households", dr, gaps, {"unbalanced": "repeated_cross_section"}, cannot=own_levels),
         World(
-            "group_time_rows_as_households_dr", dr, gaps, covariates | never | {"unbalanced": "repeated_cross_section"}, cannot=own_levels
+            "group_time_rows_as_households_dr",
+            dr,
+            gaps,
+            covariates | never | {"unbalanced": "repeated_cross_section"},
+            cannot=own_levels,
         ),
         World("group_time_all_treated", dr, all_treated),
         World("group_time_households", dr, seen_once, never, unit=None),

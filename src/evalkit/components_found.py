@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ class _Measure:
     """How a component is estimated: its group-time effects on the scale of the premise, and one overall effect in money.
 
     ``columns`` maps a column of money to the column estimated; ``design`` holds these, and ``scale`` is what turns an effect on them
-    into money, with its influence. ``cells`` keeps the group-time effects of every column.
+    into money, with its influence. ``cells`` keeps the group-time effects of every column, ``years`` are those whose own income a
+    unit is measured against, None where money is estimated as it stands.
     """
 
     method: str
@@ -40,7 +41,8 @@ class _Measure:
     columns: dict[str, str]
     scale: float
     scale_psi: Array
-    cells: dict[str, Estimate]
+    years: tuple[int, int] | None
+    cells: dict[str, Estimate] = field(default_factory=dict)
 
     def __call__(self, design: Design) -> Estimate:
         column = str(design.outcome)
@@ -77,34 +79,7 @@ def components_found(
     for column in columns.values():
         if column not in design.panel.frame:
             raise StudyError(unknown("column", column, [str(c) for c in loaded.frame.columns]))
-    levels = replace(design, outcome=study.outcome)
-    wanted = [study.outcome, *columns.values()]
-    years = _years_before(design) if study.scale == "log" else None
-    measure: _Measure | None = None
-    composition = years is not None
-
-    def estimator(part: Design) -> Estimate:
-        nonlocal measure  # made at the first call, when the columns have been judged
-        if measure is None:
-            measure = _growth(study, levels, loaded, wanted, years, composition) if years else _money(study, levels, wanted)
-        return measure(part)
-
-    def parts() -> IncomeComponents:
-        return income_components(
-            levels, columns, estimator, study.self_generated, cluster=study.cluster or study.unit, level=study.level
-        )
-
-    try:
-        found = parts()
-    except DesignError:
-        if not composition:
-            raise
-        measure, composition = (
-            None,
-            False,
-        )  # too few units to hold the composition of income fixed: what else is wrong is told again
-        found = parts()
-    assert measure is not None
+    found, measure, composition = _estimated(study, design, loaded, columns)
     effects = {row["name"]: Interval.of(row) for _, row in show(found.effects).iterrows()}
     theta = found.effects.theta
     return Components(
@@ -118,14 +93,39 @@ def components_found(
             )
             for name in (*columns, TOTAL)
         ],
-        growth=years is not None,
-        measured_by=years,
+        growth=measure.years is not None,
+        measured_by=measure.years,
         units=len(measure.design.units),
         left_out=len(design.units) - len(measure.design.units),
         composition=composition,
         gap=float(theta[1:].sum() - theta[0]),
         **_share(found, tested is None),
     )
+
+
+def _estimated(study: Study, design: Design, loaded: Loaded, columns: dict[str, str]) -> tuple[IncomeComponents, _Measure, bool]:
+    """Return the components' effects, how they were measured, and whether the composition of income was held fixed."""
+    levels, wanted = replace(design, outcome=study.outcome), [study.outcome, *columns.values()]
+    years = _years_before(design) if study.scale == "log" else None
+
+    def parts(composition: bool) -> tuple[IncomeComponents, _Measure, bool]:
+        made: list[_Measure] = []  # at the first call, when the columns have been judged
+
+        def estimator(part: Design) -> Estimate:
+            if not made:
+                made.append(_growth(study, levels, loaded, wanted, years, composition) if years else _money(study, levels, wanted))
+            return made[0](part)
+
+        cluster = study.cluster or study.unit
+        found = income_components(levels, columns, estimator, study.self_generated, cluster=cluster, level=study.level)
+        return found, made[0], composition
+
+    if years is None:
+        return parts(False)
+    try:
+        return parts(True)
+    except DesignError:  # too few units to hold the composition of income fixed; whatever else is wrong is told again
+        return parts(False)
 
 
 def _p(tested: Callable[[Estimate], Pretrend | None] | None, cells: Estimate) -> float | None:
@@ -153,7 +153,7 @@ def _years_before(design: Design) -> tuple[int, int] | None:
 
 
 def _money(study: Study, levels: Design, wanted: list[str]) -> _Measure:
-    return _Measure(study.method, levels, {column: column for column in wanted}, 1.0, np.zeros(len(levels.row_keys)), {})
+    return _Measure(study.method, levels, {column: column for column in wanted}, 1.0, np.zeros(len(levels.row_keys)), None)
 
 
 def _growth(study: Study, levels: Design, loaded: Loaded, wanted: list[str], years: tuple[int, int], composition: bool) -> _Measure:
@@ -181,7 +181,7 @@ def _growth(study: Study, levels: Design, loaded: Loaded, wanted: list[str], yea
     covariates = (*levels.covariates, *shares)
     design = replace(levels, panel=panel, rollout=rollout, outcome=ratios[study.outcome], covariates=covariates)
     scale, psi = _own_income_of_treated(design)
-    return _Measure("reg" if shares else study.method, design, ratios, scale, psi, {})
+    return _Measure("reg" if shares else study.method, design, ratios, scale, psi, years)
 
 
 def _composition(shares: pd.DataFrame) -> dict[str, Array]:

@@ -234,6 +234,8 @@ class Design:
             }
             notices.append(Notice("TREATED_FROM_START", facts))
         sizes = np.unique(self.cohort[treated & ~early], return_counts=True)
+        if self.panel.unit is not None and never.sum() == 1:
+            notices.append(Notice("SINGLE_UNIT_COMPARISON", {"units": 1}))
         if self.panel.unit is not None and (sizes[1] == 1).any():
             notices.append(Notice("SINGLE_UNIT_COHORT", {"cohorts": [int(c) for c in sizes[0][sizes[1] == 1]]}))
         return tuple(notices)

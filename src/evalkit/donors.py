@@ -110,14 +110,6 @@ def against_donors(
     placebos = pd.DataFrame([case.measured(j, donors[donors != j])[0] for j in donors], index=None)
     placebos.insert(0, "unit", design.units[donors])
     weights, periods = case.weights(donors)
-    heaviest = [j for j in donors[np.argsort(-weights, kind="stable")][:LEFT_OUT] if weights[donors == j][0] > 0]
-    left_out = pd.DataFrame(
-        {
-            "unit": [design.units[j] for j in heaviest],
-            "weight": [weights[donors == j][0] for j in heaviest],
-            "effect": [case.measured(case.i, donors[donors != j])[0]["effect"] for j in heaviest],
-        }
-    )
     rank = 1 + int((placebos["ratio"] >= own["ratio"]).sum())
     larger = 1 + int((placebos["effect"].abs() >= abs(own["effect"])).sum())
     table = pd.DataFrame({"unit": design.units[donors], "weight": weights})
@@ -136,8 +128,21 @@ def against_donors(
         p_value=rank / (len(donors) + 1),
         p_value_effect=larger / (len(donors) + 1),
         placebos=placebos,
-        left_out=left_out,
+        left_out=_without_heaviest(case, weights),
         notices=(*design.notices, *case.notices, *_fit_remarks(own, placebos)),
+    )
+
+
+def _without_heaviest(case: _Case, weights: Array) -> pd.DataFrame:
+    """Return the effect without each of the heaviest donors in turn."""
+    donors = case.donors
+    heaviest = [p for p in np.argsort(-weights, kind="stable")[:LEFT_OUT] if weights[p] > 0]
+    return pd.DataFrame(
+        {
+            "unit": case.design.units[donors[heaviest]],
+            "weight": weights[heaviest],
+            "effect": [case.measured(case.i, np.delete(donors, p))[0]["effect"] for p in heaviest],
+        }
     )
 
 

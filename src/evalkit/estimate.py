@@ -206,6 +206,8 @@ def grouped_rows(rows: pd.DataFrame, name: str, labels: pd.Series) -> tuple[Arra
 
 def require_kinds(estimate: Estimate, kinds: Sequence[str], purpose: str) -> None:
     """Raise EstimateError unless the estimate has parameters of these kinds."""
+    if not isinstance(estimate, Estimate):
+        raise EstimateError(f"{purpose} takes an Estimate, not a {type(estimate).__name__}: call an estimator on the design first.")
     found = set(estimate.cells["kind"])
     if missing := [kind for kind in kinds if kind not in found]:
         raise EstimateError(f"{purpose} needs {first_five(missing)} parameters; this estimate has {first_five(sorted(found))}.")

@@ -96,9 +96,8 @@ def test_weights_that_cannot_be_fitted_are_refused_here_too() -> None:
 
 
 def test_a_cohort_alike_to_the_last_digit_is_measured_in_deviations_of_the_comparison() -> None:
-    """Treated at 0.1, whose weighted mean is not exactly 0.1 in binary numbers: what rounding leaves is no standard deviation."""
-    frame = table([0.1] * 7, [0.0, 0.2, 0.3, 0.5]).assign(w=lambda f: 1 / (3.0 + f["village"]))
-    found = balance(design(frame, "w"), Weighted("nearest", "x")).table
+    """The mean of seven times 0.1 is not exactly 0.1 in binary numbers: what rounding leaves is no standard deviation."""
+    found = balance(design(table([0.1] * 7, [0.0, 0.2, 0.3, 0.5])), Weighted("nearest", "x")).table
     assert found["difference_before"].abs().max() < 3 and found["ratio_before"].tolist() == [0.0]
 
 

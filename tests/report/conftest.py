@@ -37,6 +37,7 @@ ERRORS = {"gain": 0.0092, "loss": 0.0121, "small_change": 0.0071, "unclear": 0.0
 LEADS = {"pretrend_failed": [-0.0874, -0.0621, -0.0402, -0.0228], "other": [0.0041, -0.0063, 0.0018, -0.0037]}
 
 EVERY_REMARK = [
+    Remark(code="SINGLE_UNIT_COMPARISON", facts={"units": 1}),
     Remark(code="TREATMENT_STOPS", facts={"units": 3, "treated_units": 59}),
     Remark(code="START_BETWEEN_ROWS", facts={"units": 2, "treated_units": 59}),
     Remark(

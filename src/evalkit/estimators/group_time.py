@@ -100,7 +100,7 @@ class GroupTime:
                 theta, contribution, treated = result
                 columns.add(theta, contribution)
                 labels.append((cohort, time, False, treated))
-        if not columns.theta:
+        if all(reference for _, _, reference, _ in labels):
             raise DesignError("No group-time effect can be estimated: no cohort has both a clean base period and a comparison.")
         return self._estimate(design, comparison, columns, labels, skipped)
 

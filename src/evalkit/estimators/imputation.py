@@ -14,6 +14,7 @@ from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts, cell_frame
 from evalkit.estimators.needs import refuse_unmet
 from evalkit.kernels import imputation as kernel
+from evalkit.kernels.two_way import Collinear
 from evalkit.notices import Notice
 from evalkit.shares import SHARES
 
@@ -131,7 +132,7 @@ class Imputation:
         by_row = by_observation(design)
         try:
             found = kernel.leads(design.y, D, fit.X, fit.effects, by_row)
-        except kernel.Collinear as problem:
+        except Collinear as problem:
             alike = first_five(int(times[c]) for c in problem.columns if c < len(times))
             raise DesignError(
                 f"Pre-trends at event times {alike} cannot be told from unit and period effects: too few untreated rows are left to "
@@ -158,7 +159,7 @@ def counterfactual(design: Design, estimator: object) -> tuple[kernel.Counterfac
     kept = np.flatnonzero(~gone)
     try:
         fit = kernel.counterfactual(design.y, beyond[:, kept], effects)
-    except kernel.Collinear as problem:
+    except Collinear as problem:
         names = first_five(f"{str(design.covariates[int(kept[c])])!r}" for c in problem.columns)
         raise DesignError(
             f"Covariates {names} do not vary in untreated rows beyond unit and period effects (or not apart from each other), so what they "

@@ -16,7 +16,7 @@ from evalkit.estimators.needs import refuse_unmet
 from evalkit.estimators.stacked import Path, refuse_window, units_in_order
 from evalkit.kernels import local_projections as given_covariates
 from evalkit.kernels import stacks as kernel
-from evalkit.kernels.imputation import Collinear
+from evalkit.kernels.two_way import Collinear
 from evalkit.notices import Notice
 
 Array = np.ndarray[Any, Any]

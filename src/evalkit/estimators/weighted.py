@@ -13,9 +13,9 @@ from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts, cell_frame
+from evalkit.estimators import weights_of_cohort
 from evalkit.estimators.needs import refuse_unmet
 from evalkit.kernels import balancing
-from evalkit.kernels.doubly_robust import Collinear, Separation
 from evalkit.notices import Notice
 from evalkit.shares import with_cell_shares
 from evalkit.words import catalogue
@@ -266,7 +266,9 @@ class _Fits:
             x = np.column_stack([column[rows, b] for column in self.X])
             self._judge(x, rows, base)
             w = np.ones(len(rows)) if self.w is None else self.w[rows, b]
-            fit = _fit(self.spec, _Compared(cohort, time, base, treated[rows].astype(float), x, w, self.names))
+            compared = weights_of_cohort.Compared(cohort, time, base, treated[rows].astype(float), x, w, self.names)
+            spec = self.spec
+            fit = weights_of_cohort.fit(compared, spec.method, spec.neighbours, spec.caliper, spec.distance)
             self.known[key] = CohortWeights(cohort, base, rows, treated[rows], x, self.names, w, fit)
         return self.known[key]
 
@@ -332,29 +334,6 @@ def _about_weights(fits: Sequence[CohortWeights], units: Array) -> list[Notice]:
     return remarks
 
 
-@dataclass(frozen=True, eq=False)
-class _Compared:
-    """A cohort and its comparison in the base year, for the effects of one period."""
-
-    cohort: int
-    time: int
-    base: int
-    D: Array
-    x: Array
-    w: Array
-    names: tuple[str, ...]
-
-    @property
-    def late(self) -> bool:
-        """Whether it is for a period after the start, when fewer may be untreated."""
-        return self.time > self.cohort
-
-    def __str__(self) -> str:
-        others = int((self.D == 0).sum())
-        when = f", to be compared in {self.time}" if self.late else ""
-        return f"cohort {self.cohort} and its {others:,} comparison units in {self.base}{when}"
-
-
 def _level(what: str) -> str:
     return f"{what} {catalogue('en').say('matching.outcome_level')} If you must, ask for it by name: outcome_level=True."
 
@@ -374,68 +353,3 @@ def _columns(spec: Weighted, design: Design) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise DesignError(f"Columns are named twice: {first_five(n for n in set(names) if names.count(n) > 1)}.")
     return tuple(names)
-
-
-def _fit(spec: Weighted, compared: _Compared) -> balancing.Balanced:
-    """Fit the weights of one cohort, turning what cannot be fitted into a refusal that names cohort and covariate."""
-    D, x, w, cohort = compared.D, compared.x, compared.w, compared.cohort
-    scored = spec.method == "propensity" or (spec.method == "nearest" and spec.distance == "propensity")
-    if scored and D.sum() == 1:
-        raise DesignError(
-            f"The propensity of cohort {cohort}, which is one unit, cannot be fitted. Use method='entropy', or join it to a neighbouring year."
-        )
-    if spec.method == "nearest" and spec.neighbours > (D == 0).sum():
-        raise DesignError(f"There are too few to choose from for {compared}: neighbours={spec.neighbours} is more.")
-    try:
-        if spec.method == "entropy":
-            return balancing.entropy(D, x, w)
-        if spec.method == "propensity":
-            return balancing.propensity(D, x, w)
-        fit = balancing.nearest(D, x, w, spec.neighbours, spec.caliper, spec.distance)
-    except balancing.OutsideHull as outside:
-        raise DesignError(_unreached(compared, outside.columns)) from None
-    except Separation:
-        raise DesignError(_separated(compared)) from None
-    except Collinear:
-        culprit = compared.names[balancing.dependent_column(x)]
-        raise DesignError(
-            f"Column {culprit!r} is constant, or a combination of the others ({', '.join(compared.names)}), for {compared}. Leave it out."
-        ) from None
-    if fit.treated.sum() == 0:
-        raise DesignError(
-            f"Nobody has a neighbour within the caliper of {spec.caliper:g} among {compared}. Widen it, or match on fewer columns."
-        )
-    return fit
-
-
-def _unreached(compared: _Compared, columns: list[int]) -> str:
-    one, pool = compared.D == 1, compared.x[compared.D == 0]
-    mean = compared.w[one] @ compared.x[one] / compared.w[one].sum()
-    found = first_five(
-        f"{compared.names[j]} (mean of the treated {mean[j]:.4g}; comparison from {pool[:, j].min():.4g} to {pool[:, j].max():.4g})"
-        for j in columns or range(len(mean))
-    )
-    if not columns:
-        return (
-            f"The treated means can be reached only by weights so far from the sampling weights that they cannot be computed, for {compared}: "
-            f"{found}. Look at the sampling weights, or leave covariates out."
-        )
-    return (
-        f"No weights give the comparison the means of the treated, for {compared}: {found}. The treated lie outside, or at the edge, of what "
-        f"mixes of comparison units can be. Leave the covariate out, compare with other units{_never(compared)}, or use method='propensity'."
-    )
-
-
-def _never(compared: _Compared) -> str:
-    return " (fewer and fewer are not yet treated; see comparison='never_treated')" if compared.late else ""
-
-
-def _separated(compared: _Compared) -> str:
-    one, other = compared.x[compared.D == 1], compared.x[compared.D == 0]
-    alone = (one.min(axis=0) >= other.max(axis=0)) | (one.max(axis=0) <= other.min(axis=0))
-    names = compared.names
-    what = [name for name, tells in zip(names, alone, strict=True) if tells] or [f"{', '.join(names)} together"]
-    return (
-        f"{first_five(what)}: at some values there are treated units only, or comparison units only, so that no propensity can be fitted for "
-        f"{compared}. Leave it out, or compare with units that are like the treated{_never(compared)}."
-    )

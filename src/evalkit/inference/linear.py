@@ -292,7 +292,7 @@ class Inference:
             "reference_distribution": "z" if spread.reference == "z" else f"t({spread.degrees:g})",
         }
         # All columns at once: pandas makes a frame faster than it widens one.
-        return pd.DataFrame({**{name: estimate.cells[name] for name in estimate.cells}, **columns})
+        return pd.DataFrame({str(name): estimate.cells[name] for name in estimate.cells} | columns)
 
 
 def infer(estimate: Estimate, **choices: Any) -> pd.DataFrame:

@@ -21,15 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.kernels.two_way import Collinear
+
 Array = np.ndarray[Any, Any]
-
-
-class Collinear(Exception):
-    """Columns cannot be told apart in the clean rows; ``columns`` are their positions."""
-
-    def __init__(self, columns: list[int]) -> None:
-        super().__init__(columns)
-        self.columns = columns
 
 
 @dataclass(frozen=True)

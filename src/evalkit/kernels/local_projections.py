@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.kernels.imputation import Collinear, gram_inverse
+from evalkit.kernels.imputation import gram_inverse
 from evalkit.kernels.stacks import Group, Start
+from evalkit.kernels.two_way import Collinear
 
 Array = np.ndarray[Any, Any]
 

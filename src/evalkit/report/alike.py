@@ -8,6 +8,8 @@ from evalkit.findings import Alike, Overlap
 from evalkit.report import numbers
 from evalkit.report.voice import Voice
 
+COSTLY = 0.5  # share of the comparison that weights leave, below which a reader is told
+
 
 def sentences(voice: Voice, balance: Alike) -> Iterator[str]:
     """Say which covariates differ before and after weighting, what weighting costs, and who has nobody alike."""
@@ -32,12 +34,12 @@ def _large(voice: Voice, when: str, covariates: list[str]) -> str:
 
 
 def _worth(voice: Voice, balance: Alike) -> Iterator[str]:
-    """Say of how many comparison units weights leave the least, where counts are told."""
+    """Say where weights leave the fewest comparison units, if that is less than half of them and counts are told."""
     told = [
         (one.effective_units / one.comparison_units, one) for one in balance.cohorts if one.effective_units and one.comparison_units
     ]
-    if told:
-        _, least = min(told, key=lambda pair: pair[0])
+    share, least = min(told, key=lambda pair: pair[0], default=(1.0, None))
+    if least is not None and share < COSTLY:
         worth = numbers.fixed(least.effective_units or 0.0, 1)
         yield voice.say("alike.worth", year=least.cohort, count=voice.count_units(least.comparison_units), worth=worth)
 
@@ -48,7 +50,7 @@ def _outside(voice: Voice, balance: Alike) -> Iterator[str]:
         return
     outside = _sum(one.outside_units for one in balance.cohorts)
     if outside == 0:
-        yield voice.say("alike.inside", a_unit_treated=voice.catalogue.say("term.treated", unit=voice.common["unit"]))
+        yield voice.say("alike.inside")
     else:
         treated = voice.count_treated(_sum(one.treated_units for one in balance.cohorts))
         yield voice.say("alike.outside", units=voice.number_units(outside), treated_units=treated)

@@ -20,6 +20,7 @@ _PUBLIC = {
     "aggregate": "evalkit.aggregation",
     "headline": "evalkit.income_effect",
     "one_unit": "evalkit.single_unit",
+    "against_donors": "evalkit.donors",
     "infer": "evalkit.inference.linear",
     "Inference": "evalkit.inference.linear",
     "covariance": "evalkit.inference.linear",

@@ -63,8 +63,8 @@ def alternatives(study: Study, design: Design, cells: Estimate, show: Show) -> A
             continue
         try:
             estimate = estimator(design)
-        except DesignError as reason:  # what is needed is there, and still the numbers do not allow it: said in the report
-            not_used.append(NotUsed(estimator=name, reasons=[Remark(code="refused", facts={"reason": str(reason)})]))
+        except DesignError:  # what is needed is there, and still the numbers do not allow it; the message may name units
+            not_used.append(NotUsed(estimator=name, reasons=[Remark(code="refused", facts={})]))
             continue
         comparison = OWN_COMPARISON.get(name, study.comparison)
         notices += tuple(_of(name, notice) for notice in estimate.notices if notice.code not in known)

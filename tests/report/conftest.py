@@ -240,7 +240,10 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
             row("imputation", "overall", "not_yet_treated", 0.98),
             row("stacked", "window", "not_yet_treated", 1.02),
         ],
-        "not_used": [NotUsed(estimator="weighted", reasons=[Remark(code="weighted_on", facts={})])],
+        "not_used": [
+            NotUsed(estimator="weighted", reasons=[Remark(code="weighted_on", facts={})]),
+            NotUsed(estimator="synthetic", reasons=[Remark(code="refused", facts={})]),
+        ],
         "two_way_weights": TwoWayWeights(
             cells=15, negative=0 if scale == "level" else 4, negative_sum=0.0 if scale == "level" else -0.058, forbidden_weight=0.246
         ),

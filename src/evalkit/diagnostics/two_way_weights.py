@@ -19,6 +19,8 @@ from evalkit.rollout import Rollout
 
 Array = np.ndarray[Any, Any]
 
+ROUNDING = 1e-12  # a smaller weight is arithmetic: weights add to one
+
 
 @dataclass(frozen=True, eq=False)
 class TwoWayWeights:
@@ -100,7 +102,7 @@ def two_way_weights(design: Design, others: Sequence[Rollout] | Rollout = ()) ->
     >>> import evalkit as ek
     >>> told = two_way_weights(ek.example_design())
     >>> float(round(told.cells["weight"].sum(), 12)), len(told.negative)
-    (1.0, 1)
+    (1.0, 0)
     """
     if not design.lasting:
         raise DesignError(
@@ -120,7 +122,8 @@ def two_way_weights(design: Design, others: Sequence[Rollout] | Rollout = ()) ->
     treated = np.flatnonzero(design.treated)
     total = float((w * e)[treated].sum())
     cells = _by_cell(design.cohort[design.unit_index[treated]], when[treated], (w * e)[treated] / total, w[treated])
-    cells = cells.assign(event_time=cells["period"] - cells["cohort"])
+    rounding = np.abs(cells["weight"]) < ROUNDING
+    cells = cells.assign(event_time=cells["period"] - cells["cohort"], weight=cells["weight"].where(~rounding, 0.0))
     parts = [
         _by_cell(first[design.unit_index][on > 0], when[on > 0], (w * e)[on > 0] / total, w[on > 0]).assign(
             programme=other.programme

@@ -260,16 +260,18 @@ def _not_used(voice: Voice) -> str:
     told = []
     for row in voice.findings.not_used:
         name = voice.phrase(f"estimator.{row.estimator}.name")
-        why = voice.join(voice.say(f"need.{reason.code}", **_needed(voice, reason)) for reason in row.reasons)
+        why = voice.join(_why_not(voice, reason) for reason in row.reasons)
         plain = "" if row.reasons else "plain"
         told.append(voice.phrase(f"agree.not_used_{plain or 'one'}", name=name, why=why.rstrip("。.")))
     return voice.say("agree.not_used", list=voice.catalogue.listing(told))
 
 
-def _needed(voice: Voice, reason: Remark) -> dict[str, object]:
-    """Return the facts of a need, with covariates called as the study calls them."""
+def _why_not(voice: Voice, reason: Remark) -> str:
+    """Say what an estimator needs and the study does not have, with covariates called as the study calls them."""
+    if reason.code == "refused":
+        return voice.say("agree.refused")
     columns = str(reason.facts.get("columns", "")).split(", ")
-    return reason.facts | {"columns": voice.catalogue.listing(map(voice.covariate, columns))}
+    return voice.say(f"need.{reason.code}", **(reason.facts | {"columns": voice.catalogue.listing(map(voice.covariate, columns))}))
 
 
 def _named(voice: Voice, row: EstimatorRow) -> str:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.spatial import cKDTree
 
 from evalkit.kernels import doubly_robust as dr
 
@@ -112,6 +110,8 @@ def _unreachable(Z: Array) -> list[int]:
     m, k = Z.shape
     # p (m,), gaps u, v (k,): Z'p + u - v = 0, sum p = 1.
     A = np.block([[Z.T, np.eye(k), -np.eye(k)], [np.ones((1, m)), np.zeros((1, 2 * k))]])
+    from scipy.optimize import linprog
+
     found = linprog(np.r_[np.zeros(m), np.ones(2 * k)], A_eq=A, b_eq=np.r_[np.zeros(k), 1.0], method="highs")
     gaps = found.x[m : m + k] + found.x[m + k :]
     return [int(j) for j in np.argsort(-gaps) if gaps[j] > 1e-7]
@@ -164,6 +164,8 @@ def whitened(z: Array, D: Array, w: Array) -> Array:
 
 def neighbouring(places: Array, points: Array, counts: Array, neighbours: int) -> tuple[Array, Array, Array]:
     """Return pairs (row, point, distance): for each row the points that hold its ``neighbours`` nearest units, with all ties."""
+    from scipy.spatial import cKDTree
+
     tree, todo = cKDTree(points), np.arange(len(places))
     rows, found, apart = [], [], []
     reach = min(len(points), neighbours + 4)

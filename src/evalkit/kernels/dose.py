@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import BSpline
 
 Array = np.ndarray[Any, Any]
 
@@ -51,11 +50,16 @@ class Spline:
 
     def basis(self, d: Array) -> Array:
         """Return (m, p) values at doses."""
-        return np.asarray(BSpline(self.knots, np.eye(self.size), self.degree)(d))
+        return np.asarray(self._spline()(d))
 
     def slopes(self, d: Array) -> Array:
         """Return (m, p) derivatives at doses."""
-        return np.asarray(BSpline(self.knots, np.eye(self.size), self.degree).derivative()(d))
+        return np.asarray(self._spline().derivative()(d))
+
+    def _spline(self) -> Any:
+        from scipy.interpolate import BSpline
+
+        return BSpline(self.knots, np.eye(self.size), self.degree)
 
 
 @dataclass(frozen=True)

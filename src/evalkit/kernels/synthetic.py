@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import dgemv
-from scipy.optimize import nnls
 
 from evalkit.kernels.two_way import inverse
 
@@ -129,6 +128,8 @@ def exact_weights(A: Array, b: Array, eta: float) -> Array:
     size = np.sqrt(np.einsum("mn,mn->", R, R) / n + eta) or 1.0
     ridge = np.sqrt(eta) / size or SMALL  # without a penalty the most even of the minimisers
     P = np.vstack([R / size, ridge * np.eye(n), np.ones(n)])
+    from scipy.optimize import nnls
+
     u, _ = nnls(P, np.r_[np.zeros(len(P) - 1), 1.0], maxiter=30 * n)
     return np.asarray(u / u.sum())
 

@@ -9,6 +9,8 @@ import gc
 import json
 import sys
 import time
+import warnings
+from importlib import import_module
 from pathlib import Path
 
 import worlds
@@ -18,9 +20,12 @@ from tasks import TASKS
 
 def measure(task: str, contender: str, size: str) -> dict[str, object]:
     """Return CPU and wall seconds, peak memory above the loaded frame in MB (10**6 bytes), numbers and versions."""
-    chosen = TASKS[task].contenders[contender]
-    chosen.run(worlds.warm_up(chosen.columns))
-    frame = worlds.load(size, chosen.columns)
+    part, chosen = TASKS[task].part, TASKS[task].contenders[contender]
+    make = import_module(chosen.frame).DataFrame
+    # Some peers print what they find; the last line of the output is the measurement.
+    warnings.simplefilter("ignore")
+    chosen.run(make(worlds.warm_up(size, chosen.columns, part)))
+    frame = make(worlds.load(size, chosen.columns, part))
     gc.collect()
     reset_peak()
     before, wall, cpu = resident("VmRSS"), time.perf_counter(), time.process_time()

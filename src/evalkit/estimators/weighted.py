@@ -112,8 +112,8 @@ class Weighted:
     Notes
     -----
     Entropy balancing: Hainmueller (2012), as R's ebal. Odds: Hajek weighting of Abadie (2005), the same as
-    ``GroupTime(method="ipw")`` on covariates held at the base year, trim at .995 included. Both carry the influence of the fitted
-    weights (stacked estimating equations). Sampling weights are those of the base year.
+    ``GroupTime(method="ipw")`` on covariates held at the base year, trim at .995 included (but for leads with a varying base, see below). Both
+    carry the influence of the fitted weights (stacked estimating equations). Sampling weights are those of the base year.
 
     Weights are fitted once for each set of units compared: once a cohort where the comparison is never treated, once more whenever
     comparison units start treatment themselves or (unbalanced="pairwise") are not seen, always on base-year covariates. Units that

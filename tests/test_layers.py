@@ -16,7 +16,7 @@ import evalkit
 SRC = Path(evalkit.__file__).parent
 MODULES = {".".join(path.relative_to(SRC).with_suffix("").parts): path for path in sorted(SRC.rglob("*.py"))}
 
-CORE = {"errors", "notices", "panel", "rollout", "estimate", "design"}
+CORE = {"errors", "notices", "panel", "rollout", "least_squares", "estimate", "design", "parallel"}
 NUMBERS = CORE | {
     "comparison",
     "shares",
@@ -62,14 +62,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "codes": {"errors", "places"},
     "kernels": set(),
     "panel": {"errors", "notices"},
-    "estimate": {"errors", "notices"},
+    "least_squares": set(),
+    "parallel": {"errors"},
+    "estimate": {"errors", "notices", "least_squares"},
     "rollout": {"errors", "notices", "panel"},
     "design": {"errors", "notices", "panel", "rollout", "estimate"},
     "comparison": {"errors", "notices", "design"},
     "shares": CORE,
     "subset": CORE,
     "estimators": CORE | {"kernels", "comparison", "shares", "words", "combinations"},
-    "inference": {"errors", "notices", "estimate", "design", "subset"},
+    "inference": CORE | {"subset", "kernels", "shares"},
     "aggregation": CORE | {"shares"},
     "income_effect": CORE | {"aggregation", "shares"},
     "side_by_side": CORE | {"aggregation", "estimators", "inference"},

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from evalkit.errors import EstimateError, first_five, unknown
+from evalkit.least_squares import Regression
 from evalkit.notices import Notice, merged
 
 Array = np.ndarray[Any, Any]
@@ -35,6 +36,7 @@ class Facts:
     absorbed : the fixed effects taken out
     correction, reference : the estimator's defaults for small samples and for quantiles ("t" or "z")
     bread, residual_sum : (k, k) inverse of X'X and the residual sum of squares, for the iid covariance
+    regression : the least squares behind the parameters, where they are coefficients of one
     first_period : the first period of the data, which a balanced path needs
     """
 
@@ -45,18 +47,27 @@ class Facts:
     reference: str = "z"
     bread: Array | None = None
     residual_sum: float | None = None
+    regression: Regression | None = None
     first_period: int | None = None
 
     def through(self, jacobian: Array) -> Facts:
         """Return the facts of a linear map of the parameters."""
         bread = None if self.bread is None else jacobian @ self.bread @ jacobian.T
-        return replace(self, bread=bread)
+        regression = None if self.regression is None else self.regression.through(jacobian)
+        return replace(self, bread=bread, regression=regression)
 
-    def beside(self, other: Facts) -> Facts:
-        """Return the facts of two estimates side by side: shared conventions survive, others fall back to none and z."""
+    def beside(self, other: Facts, known: int = 0) -> Facts:
+        """Return the facts of two estimates side by side: shared conventions survive, others fall back to none and z.
+
+        ``known`` counts the other's parameters when all are known numbers (shares of the sample): the regression is still the same.
+        """
         same = (self.slopes, self.absorbed, self.correction) == (other.slopes, other.absorbed, other.correction)
         if same and self.observations == other.observations:
-            return replace(self, bread=None, residual_sum=None)
+            regression = self.regression if known else None
+            if regression is not None:
+                k = len(regression.combinations)
+                regression = regression.through(np.vstack([np.eye(k), np.zeros((known, k))]))
+            return replace(self, bread=None, residual_sum=None, regression=regression)
         return Facts(max(self.observations, other.observations))
 
 
@@ -139,7 +150,7 @@ class Estimate:
         if not mask.any():
             raise EstimateError(f"No parameter matches {labels}. There are kinds {sorted(self.cells['kind'].unique())}.")
         chosen = np.flatnonzero(mask)
-        facts = self.facts.through(np.eye(len(self.theta))[chosen]) if self.facts.bread is not None else self.facts
+        facts = self.facts.through(np.eye(len(self.theta))[chosen])
         cells = self.cells.iloc[chosen].reset_index(drop=True)
         return replace(self, theta=self.theta[chosen], psi=self.psi[:, chosen], cells=cells, facts=facts)
 
@@ -156,7 +167,7 @@ class Estimate:
             theta=np.r_[self.theta, other.theta],
             psi=np.hstack([self.psi, other.psi]),
             cells=cells,
-            facts=self.facts.beside(other.facts),
+            facts=self.facts.beside(other.facts, 0 if other.psi.any() else len(other.theta)),
             notices=merged(self.notices, other.notices),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from evalkit.errors import DesignError
 from evalkit.estimate import Absorbed, Estimate, Facts, cell_frame
 from evalkit.estimators.needs import refuse_unmet
 from evalkit.kernels import two_way as kernel
+from evalkit.least_squares import Columns, LeastSquares, Regression, columns_without_means, dummies
 from evalkit.notices import Notice
 
 Array = np.ndarray[Any, Any]
@@ -160,7 +162,9 @@ def regress(
     psi = (design.psi_from_units if by_unit else design.psi_from_observations)(fit.contributions)
     used = design.observations if regressors.kept is None else int(regressors.kept.sum())
     absorbed = absorbed_effects(design, by_period, slopes, regressors.kept)
-    facts = Facts(used, fit.slopes, absorbed, "nested", "t", fit.bread, fit.residual_sum)
+    combinations = np.diag(1 / np.r_[np.ones(len(regressors.cells)), size])
+    regression = Regression(LeastSquares(partial(_columns, design, regressors, x, by_period, slopes)), combinations)
+    facts = Facts(used, fit.slopes, absorbed, "nested", "t", fit.bread, fit.residual_sum, regression)
     notices = design.notices + regressors.notices
     if constant and not cross_section:
         notices += (Notice("ABSORBED_COVARIATES", {"columns": [design.covariates[j] for j in constant]}),)
@@ -253,7 +257,43 @@ def _dense(
     design: Design, regressors: Regressors, x: Array, by_period: Sequence[str], slopes: Sequence[tuple[str, str]]
 ) -> kernel.Fit:
     columns = regressors.columns(design.cohort[design.unit_index], design.periods[design.period_index])
-    X = np.hstack([columns, x])
+    effects = list(zip(*_further_effects(design, by_period, slopes), strict=True))
+    return dense_on(design, np.hstack([columns, x]), effects, regressors.kept)
+
+
+def _columns(
+    design: Design, regressors: Regressors, x: Array, by_period: Sequence[str], slopes: Sequence[tuple[str, str]]
+) -> Columns:
+    """Return the columns of a regression, unit effects absorbed and all others as dummies, over the rows used."""
+    columns = regressors.columns(design.cohort[design.unit_index], design.periods[design.period_index])
+    return explicit(design, np.hstack([columns, x]), _further_effects(design, by_period, slopes), regressors.kept)
+
+
+def explicit(
+    design: Design,
+    X: Array,
+    further: tuple[Sequence[Array], Sequence[Array | None]],
+    kept: Array | None,
+    absorbed: Array | None = None,
+) -> Columns:
+    """Return the columns of a regression over the rows kept: X (n, K), further effects as dummies, and those absorbed taken out.
+
+    ``absorbed`` are (n,) codes of effects; those of units without them.
+    """
+    rows = slice(None) if kept is None else kept
+    codes, variables = further
+    own = [code[rows] for code in codes]
+    multiplied = [None if variable is None else variable[rows] for variable in variables]
+    unit = pd.factorize((_unit_codes(design)[0] if absorbed is None else absorbed)[rows])[0]
+    weight = None if design.w is None else design.w[rows]
+    keys = replace(design, rows="observation").row_keys.loc[rows].reset_index(drop=True)
+    return columns_without_means(np.hstack([X[rows], dummies(own, multiplied)]), design.y[rows], keys, unit, weight)
+
+
+def _further_effects(
+    design: Design, by_period: Sequence[str], slopes: Sequence[tuple[str, str]]
+) -> tuple[list[Array], list[Array | None]]:
+    """Return the codes of the effects besides those of units, and the variables that slopes multiply."""
     codes = [design.period_index] if not by_period else []
     codes += [_crossed_with_period(design, name) for name in by_period]
     variables: list[Array | None] = [None] * len(codes)
@@ -264,7 +304,7 @@ def _dense(
         # Centred, so that trends and levels are not nearly collinear; the group levels are absorbed with the slopes.
         codes += [design.codes(group)[0]] * 2
         variables += [None, values - values.mean()]
-    return dense_on(design, X, list(zip(codes, variables, strict=True)), regressors.kept)
+    return codes, variables
 
 
 def dense_on(

@@ -1,4 +1,4 @@
-"""csdid, py2sdid and synthdid-py, which do one thing each."""
+"""csdid, py2sdid, synthdid-py and wildboottest, which do one thing each."""
 
 from __future__ import annotations
 
@@ -56,3 +56,32 @@ def synthdid(frame: Any) -> Numbers:
     wide = synthdid.panel_matrices(frame[["unit", "time", "y", "d"]], "unit", "time", "y", "d")
     estimate = synthdid.synthdid_estimate(wide.Y, wide.N0, wide.T0)
     return {"overall": (float(estimate), float(synthdid.jackknife_se(estimate)))}
+
+
+def wildboottest(draws: int, cluster: str) -> Call:
+    """Return a call of the bootstrap on columns whose unit means are taken out, with a dummy for every period but the first."""
+
+    def run(frame: Any) -> Numbers:
+        import numpy as np
+        from wildboottest.wildboottest import WildboottestCL
+
+        periods = np.unique(frame["time"])
+        names = ["y", "d", *(f"period {t}" for t in periods[1:])]
+        columns = frame[["y", "d"]].assign(**{f"period {t}": (frame["time"] == t).astype(float) for t in periods[1:]})
+        within = columns[names] - columns[names].groupby(frame["unit"]).transform("mean")
+        chosen = np.zeros(len(names) - 1)
+        chosen[0] = 1
+        X, y = within[names[1:]].to_numpy(), within["y"].to_numpy()
+        boot = WildboottestCL(X, y, frame[cluster].to_numpy(), chosen, draws, seed=1, parallel=False)
+        boot.get_scores("11", impose_null=True)
+        boot.get_weights("rademacher")
+        boot.get_numer()
+        boot.get_denom()
+        boot.get_tboot()
+        boot.get_vcov()
+        boot.get_tstat()
+        boot.get_pvalue()
+        estimate = float(boot.beta_hat[0])
+        return {"overall": (estimate, estimate / float(boot.t_stat))}  # p-values are random
+
+    return run

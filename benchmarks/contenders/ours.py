@@ -109,3 +109,13 @@ def changes_in_changes(quantiles: tuple[float, ...]) -> Call:
         return numbers
 
     return run
+
+
+def wild(draws: int, cluster: str) -> Call:
+    def run(frame: Any) -> Numbers:
+        import evalkit as ek
+        from evalkit.inference.wild import wild_bootstrap
+
+        return labelled(wild_bootstrap(ek.TwoWay()(design(frame)), cluster=cluster, draws=draws, seed=1).table)
+
+    return run

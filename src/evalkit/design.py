@@ -349,6 +349,17 @@ class Design:
             )
         return grouped_rows(self._unit_keys, self.rows, self._unit_keys[self.rows])
 
+    @cached_property
+    def treated_rows(self) -> Array:
+        """Whether each psi row holds a unit that is treated within the window."""
+        treated = np.isfinite(self.cohort)
+        if self.rows == "observation":
+            return np.asarray(treated[self.unit_index])
+        if self.rows == "unit":
+            return np.asarray(treated)
+        codes, keys = self._clustered
+        return np.asarray(np.bincount(codes, treated, len(keys)) > 0)
+
     def _column(self, name: str) -> Array:
         column = self.panel.column(name).to_numpy()
         return column if self.keep is None else column[self.keep]

@@ -37,6 +37,7 @@ class Facts:
     correction, reference : the estimator's defaults for small samples and for quantiles ("t" or "z")
     bread, residual_sum : (k, k) inverse of X'X and the residual sum of squares, for the iid covariance
     regression : the least squares behind the parameters, where they are coefficients of one
+    treated : (n,) whether a row of psi holds treated units, where that is known
     first_period : the first period of the data, which a balanced path needs
     """
 
@@ -49,6 +50,7 @@ class Facts:
     residual_sum: float | None = None
     regression: Regression | None = None
     first_period: int | None = None
+    treated: Array | None = None
 
     def through(self, jacobian: Array) -> Facts:
         """Return the facts of a linear map of the parameters."""
@@ -68,7 +70,7 @@ class Facts:
                 k = len(regression.combinations)
                 regression = regression.through(np.vstack([np.eye(k), np.zeros((known, k))]))
             return replace(self, bread=None, residual_sum=None, regression=regression)
-        return Facts(max(self.observations, other.observations))
+        return Facts(max(self.observations, other.observations), treated=self.treated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +102,9 @@ class Estimate:
                 f"An estimate of {k} parameters on {n} rows needs psi of shape {(n, k)} and {k} cells; "
                 f"got psi {self.psi.shape} and {len(self.cells)} cells."
             )
+        if self.facts.treated is not None and len(self.facts.treated) != n:
+            # Other rows were given to the estimate: who is treated among them is not known any more.
+            object.__setattr__(self, "facts", replace(self.facts, treated=None))
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.cells["kind"].value_counts(sort=False).items())
@@ -182,7 +187,10 @@ class Estimate:
             raise EstimateError(f"{len(self.rows):,} rows need as many labels; got {len(labels):,}.")
         codes, rows = grouped_rows(self.rows, name, labels)
         psi = sum_within(self.psi, codes, len(rows)) * (len(rows) / len(self.rows))
-        return replace(self, psi=psi, rows=rows)
+        treated = self.facts.treated
+        if treated is not None:
+            treated = np.bincount(codes, treated, len(rows)) > 0
+        return replace(self, psi=psi, rows=rows, facts=replace(self.facts, treated=treated))
 
     def cluster(self, name: str) -> pd.Series:
         """Return the (n,) labels of a declared cluster."""

@@ -33,6 +33,7 @@ from evalkit.findings import (
     Verdict,
     number,
 )
+from evalkit.how_firm import PRETREND_LEVEL, TOO_FEW_CLUSTERS, firm
 from evalkit.income_effect import headline
 from evalkit.inference.linear import Inference, has_own_noise, wald
 from evalkit.intake.personal_patterns import masked
@@ -44,9 +45,7 @@ from evalkit.yardsticks import Show, other_dates, planted
 
 Array = np.ndarray[Any, Any]
 
-PRETREND_LEVEL = 0.10
-FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow
-TOO_FEW_CLUSTERS = 5  # fewer, and it misses a true zero so often that none is shown
+FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow, and fewer in all the band
 
 
 def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = ".") -> Findings:
@@ -92,6 +91,7 @@ def _found(study: Study, loaded: Loaded) -> Findings:
     path_points, critical = _path(study, cells, show, too_few)
     pretrend = None if too_few else _pretrend(study, cells, sample)
     others = alternatives(study, design, cells, show)
+    verdict: Verdict = "too_few" if too_few else _verdict(study, top, pretrend)
     return Findings(
         run_id=run_id(study, loaded, truth),
         version=evalkit.__version__,
@@ -104,7 +104,8 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         dates=dates,
         headline=top,
         other_scale=_in_levels(study, design, show),
-        verdict="too_few" if too_few else _verdict(study, top, pretrend),
+        verdict=verdict,
+        firm=firm(study, design, cells, top, pretrend, sample, verdict),
         path=path_points,
         path_critical=critical,
         estimators=others.rows,
@@ -161,9 +162,14 @@ def _in_levels(study: Study, design: Design, show: Show) -> Headline | None:
     return _headline("level", levels, GroupTime(study.method)(levels), show)
 
 
-def _path(study: Study, cells: Estimate, show: Show, too_few: bool) -> tuple[list[PathPoint], float]:
+def _path(study: Study, cells: Estimate, show: Show, too_few: bool) -> tuple[list[PathPoint], float | None]:
+    """Return the path with its simultaneous band, where clusters are enough for one, and the critical value of that."""
     path = aggregate(cells, "event_time").select(kind="event_time")
-    band = _shown(study, too_few, band="uniform", seed=study.seed)(path)
+    plain = show(path)
+    banded = not too_few and int(plain["clusters"].iloc[0]) >= FEW_CLUSTERS
+    band = (
+        _shown(study, False, band="uniform", seed=study.seed)(path) if banded else plain.assign(conf_low=np.nan, conf_high=np.nan)
+    )
     points = [
         PathPoint(
             event_time=int(row["event_time"]),
@@ -176,9 +182,9 @@ def _path(study: Study, cells: Estimate, show: Show, too_few: bool) -> tuple[lis
             units=int(row["units"]),
             reference=bool(row["reference"]),
         )
-        for (_, row), (_, wide) in zip(show(path).iterrows(), band.iterrows(), strict=True)
+        for (_, row), (_, wide) in zip(plain.iterrows(), band.iterrows(), strict=True)
     ]
-    return points, float(band["critical"].max())
+    return points, float(band["critical"].max()) if banded else None
 
 
 def _pretrend(study: Study, cells: Estimate, sample: Sample) -> Pretrend | None:

@@ -171,7 +171,7 @@ def self_generated_share(
         return UndefinedShare(earned, Notice("SHARE_WITHOUT_NOISE", {"units": int(effects.cells["units"].max())}))
     both = effects.map(pair @ effects.theta, pair, effects.cells.iloc[[names.index(TOTAL)] * 2])
     spread = covariance(both, cluster, correction, reference)
-    critical = spread.quantile(0.5 + level / 2)
+    critical = float(spread.quantile(0.5 + level / 2).max())
     (a, b), V = both.theta, spread.matrix
     half = critical * float(spread.std_error[1])
     if abs(b) <= half:
@@ -183,7 +183,7 @@ def self_generated_share(
     width = critical * float(delta.std_error[0])
     return SelfGenerated(
         earned, float(a / b), (float(a / b - width), float(a / b + width)), _fieller(a, b, V, critical),
-        level, spread.cluster, spread.clusters, "z" if spread.reference == "z" else f"t({spread.degrees:g})",
+        level, spread.cluster, spread.clusters, "z" if spread.reference == "z" else f"t({spread.least_degrees:g})",
     )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ import pandas as pd
 
 Array = np.ndarray[Any, Any]
 
+NOTHING_LEFT = 1e-11  # of a column's largest value: what rounding leaves where effects take all of it
+
 
 @dataclass(frozen=True, eq=False)
 class Columns:
@@ -130,10 +132,13 @@ class Regression:
 
 
 def generalised_inverse(matrix: Array) -> Array:
-    """Return the symmetric generalised inverse of a Gram matrix (p, p), directions without variation left at zero."""
-    scale = np.sqrt(np.maximum(np.diag(matrix), 0))
-    scale = np.where(scale > 1e-9 * max(scale.max(initial=0.0), 1e-300), scale, np.inf)
-    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
+    """Return the symmetric generalised inverse of a Gram matrix (p, p), directions without variation left at zero.
+
+    Columns are compared as shares of their own size, so that the unit of a column (yuan beside dummies) decides nothing.
+    """
+    size = np.sqrt(np.maximum(np.diag(matrix), 0))
+    scale = np.where(size > 0, size, np.inf)
+    values, vectors = np.linalg.eigh(matrix / scale / scale[:, None])
     kept = values > 1e-11 * values[-1]
     root = vectors[:, kept] / scale[:, None]
     return np.asarray((root / values[kept]) @ root.T)
@@ -151,10 +156,15 @@ def without_means(values: Array, codes: Array, weight: Array | None = None) -> A
 
 
 def columns_without_means(X: Array, y: Array, keys: pd.DataFrame, absorbed: Array | None, weight: Array | None = None) -> Columns:
-    """Return the columns of a regression with the effects of (n,) integer codes absorbed, times the roots of the weights (n,)."""
-    both = np.column_stack([X, y])
+    """Return the columns of a regression with the effects of (n,) integer codes absorbed, times the roots of the weights (n,).
+
+    A column of which the effects leave nothing but rounding is zero.
+    """
+    both = np.column_stack([X, y]).astype(float)
     if absorbed is not None:
+        size = np.abs(both).max(axis=0, initial=0.0)
         both = without_means(both, absorbed, weight)
+        both[:, np.abs(both).max(axis=0, initial=0.0) <= NOTHING_LEFT * size] = 0.0
     if weight is not None:
         both = both * np.sqrt(weight)[:, None]
     return Columns(both[:, :-1], both[:, -1], keys, absorbed)

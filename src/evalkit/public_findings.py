@@ -15,9 +15,15 @@ from evalkit.findings import (
     DateRow,
     EstimatorRow,
     Findings,
+    Firm,
     Hidden,
+    LeftOut,
+    NotTold,
     Overlap,
+    Overturn,
     PathPoint,
+    Permuted,
+    Power,
     Pretrend,
     Remark,
     Told,
@@ -100,6 +106,7 @@ def disclosed(findings: Findings, minimum: int | None = None) -> Findings:
             "pretrend": _pretrend(findings.pretrend, path, bool(hidden)),
             "alike": _alike(findings.alike, bool(hidden) or anything, least),
             "components": _components(findings.components, bool(hidden), least),
+            "firm": _firm(findings, gone, bool(hidden)),
             "remarks": [
                 _remark(remark, hidden, least)
                 for remark in findings.remarks
@@ -286,6 +293,54 @@ def _components(found: Components | None, anything: bool, minimum: int) -> Compo
         return None
     gone = anything or _few(found.left_out, minimum)
     return found.model_copy(update={"units": None, "left_out": None if found.left_out else 0}) if gone else found
+
+
+TELLING = (
+    "DETECTABLE_FEW_CLUSTERS",
+    "FEW_CLUSTERS_HONEST",
+    "PERMUTATION_CANNOT_REJECT",
+    "WHOLE_VECTORS_MOVED",
+    "ASSIGNMENTS_REFUSED",
+)
+
+
+def _firm(findings: Findings, gone: list[int], anything: bool) -> Firm | None:
+    """Return how firm a finding is, without what rests on years taken off the path, and without counts that tell a hidden group.
+
+    What leaving out a single unit changes tells that unit, so it is never told where units are the clusters. The number of
+    assignments follows from the sizes of the groups, and so does a p-value that counts all of them.
+    """
+    firm = findings.firm
+    if firm is None:
+        return None
+    hidden = NotTold(reason="hidden")
+    update: dict[str, Any] = {}
+    if isinstance(firm.overturn, Overturn) and any(firm.overturn.first <= event_time <= firm.overturn.last for event_time in gone):
+        update["overturn"] = hidden
+    if isinstance(firm.power, Power) and findings.pretrend and set(gone) & set(findings.pretrend.event_times):
+        update["power"] = hidden
+    if findings.sample.clusters == findings.sample.units and isinstance(firm.without, LeftOut):
+        update["without"] = hidden
+    for name in ("overturn", "power", "permuted", "seen", "needed", "without"):
+        part = update.get(name, getattr(firm, name))
+        if isinstance(part, NotTold) and part.facts:  # the words of a refusal may name units and count them
+            update[name] = part.model_copy(update={"facts": {}})
+    if not anything:
+        return firm.model_copy(update=update) if update else firm
+    methods = [row.model_copy(update={"clusters": None, "reference": _undegreed(row.reference)}) for row in firm.methods]
+    if isinstance(firm.permuted, Permuted):
+        counts = {"items": None, "treated": None, "possible": None}
+        update["permuted"] = hidden if firm.permuted.exact else firm.permuted.model_copy(update=counts)
+        if firm.permuted.exact:
+            bare = {"low": None, "high": None, "low_percent": None, "high_percent": None, "p_value": None, "draws": None}
+            methods = [row.model_copy(update=bare | {"reason": "hidden"}) if row.name == "permutation" else row for row in methods]
+    if isinstance(update.get("without", firm.without), LeftOut):
+        update["without"] = firm.without.model_copy(update={"clusters": None})
+    for name in ("overturn", "permuted", "seen"):
+        part = update.get(name, getattr(firm, name))
+        if not isinstance(part, NotTold):
+            update[name] = part.model_copy(update={"remarks": [remark for remark in part.remarks if remark.code not in TELLING]})
+    return firm.model_copy(update=update | {"methods": methods})
 
 
 COUNTS = ("units", "treated_units", "comparison_units", "effective")

@@ -149,4 +149,8 @@ def on_rows_of(estimate: Estimate, rows: pd.DataFrame) -> Estimate:
         )
     psi = np.zeros((len(rows), len(estimate.theta)))
     psi[position] = estimate.psi * (len(rows) / len(estimate.rows))
-    return replace(estimate, psi=psi, rows=rows)
+    treated, marked = None, estimate.facts.treated
+    if marked is not None:
+        treated = np.zeros(len(rows), dtype=bool)
+        treated[position] = marked
+    return replace(estimate, psi=psi, rows=rows, facts=replace(estimate.facts, treated=treated))

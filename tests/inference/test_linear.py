@@ -116,8 +116,12 @@ def test_within_clusters_influence_is_added_before_it_is_squared() -> None:
 def test_two_way_is_one_plus_the_other_minus_their_intersection() -> None:
     # Waves sum to 0 and 0, single rows to 40; 18 + 0 - 40 is negative and set to zero.
     assert covariance(by_hand(), ("county", "wave")).matrix == pytest.approx(np.zeros((1, 1)))
-    spread = covariance(by_hand(), ("county", "village"))  # a village lies in one county, so that county remains
-    assert spread.matrix == pytest.approx(np.array([[18 / 36]]))
+
+
+def test_clusters_that_lie_in_one_another_cross_nowhere_and_the_coarser_is_named() -> None:
+    for both in (("county", "village"), ("village", "county")):
+        with pytest.raises(ek.EstimateError, match=r"'village' lies within 'county'.* Say cluster='county'"):
+            covariance(by_hand(), both)
 
 
 @pytest.mark.parametrize(
@@ -196,12 +200,31 @@ def test_a_wald_test_of_one_parameter_is_its_t_test() -> None:
     assert (chi.p_value, chi.distribution) == pytest.approx((stats.chi2.sf(chi.statistic, 1), "chi2(1)"))
 
 
-def test_directions_without_variance_do_not_count_in_a_wald_test() -> None:
+def test_more_parameters_than_directions_of_their_covariance_are_refused() -> None:
     estimate = ek.EventStudy()(ek.example_design()).select(reference=False)
-    twice = estimate.join(estimate)
-    one, two = ek.wald(estimate, correction="none", reference="z"), ek.wald(twice, correction="none", reference="z")
-    assert one.parameters == two.parameters
-    assert two.statistic == pytest.approx(one.statistic)
+    with pytest.raises(ek.EstimateError, match=r"18 parameters cannot be tested jointly: .* has only 9 directions\. Test fewer"):
+        ek.wald(estimate.join(estimate), correction="none", reference="z")
+
+
+def test_a_band_from_fewer_than_ten_clusters_is_refused_with_what_to_use() -> None:
+    few = ek.example_design(units=54).panel.frame.query("county_id < 10")
+    panel = ek.Panel(few, "village_id", "year", ["county_id"])
+    design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income")
+    path = ek.EventStudy()(design)
+    with pytest.raises(ek.EstimateError, match=r"from 9 clusters \(county_id\).*CR2.*wild_bootstrap.*permute"):
+        ek.infer(path, cluster="county_id", band="uniform", seed=1)
+    held = ek.infer(path.select(event_time=[0, 1]), cluster="county_id", correction="CR2", band="uniform", seed=1)
+    assert (held["band"] == "uniform").all()
+
+
+def test_the_table_counts_treated_clusters() -> None:
+    design = ek.example_design(rows="unit")
+    treated = design.units[np.isfinite(design.cohort)]
+    keys = design.row_keys.set_index("village_id")["county_id"]
+    for estimate in (ek.TwoWay()(design), ek.aggregate(ek.GroupTime()(design)), ek.GroupTime()(design).coarsen("county_id")):
+        table = ek.infer(estimate, cluster="county_id")
+        assert table["treated_clusters"].unique().tolist() == [keys[treated].nunique()]
+    assert ek.infer(ek.TwoWay()(design))["treated_clusters"].tolist() == [len(treated)]
 
 
 def test_a_negative_two_way_variance_is_set_to_zero_and_never_a_missing_error() -> None:
@@ -217,7 +240,6 @@ def test_a_negative_two_way_variance_is_set_to_zero_and_never_a_missing_error() 
         ({"band": "uniorm"}, "Did you mean 'uniform'"),
         ({"clusters": "county"}, "Did you mean 'cluster'"),
         ({"cluster": ("county", "wave", "village")}, "one- or two-way; 3 were given"),
-        ({"band": "uniform"}, "say its seed"),
         ({"level": 1.5}, "level"),
         ({"level": 0.0}, "level"),
     ],
@@ -225,6 +247,11 @@ def test_a_negative_two_way_variance_is_set_to_zero_and_never_a_missing_error() 
 def test_unknown_choices_are_errors_that_name_the_nearest(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(ek.EstimateError, match=message):
         ek.infer(by_hand(), **choices)
+
+
+def test_a_band_without_a_seed_is_refused() -> None:
+    with pytest.raises(ek.EstimateError, match="say its seed"):
+        ek.infer(ek.EventStudy()(ek.example_design()), band="uniform")
 
 
 def test_an_unknown_count_of_parameters_is_an_error() -> None:

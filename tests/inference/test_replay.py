@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import evalkit as ek
 from evalkit.estimators.synthetic import Synthetic
 from evalkit.inference.linear import covariance
 from evalkit.inference.replay import bootstrap, placebo, replay
+from evalkit.parallel import workers
 from evalkit.subset import redrawn
 
 
@@ -117,6 +119,60 @@ def test_an_average_that_hangs_on_one_cluster_has_no_error_either() -> None:
     found = replay(lambda d: ek.aggregate(ek.GroupTime()(d), by="event_time", balance=2), design(alone))
     facts = {n.code: n.facts for n in found.notices}["LOST_WITHOUT_CLUSTER"]
     assert facts["clusters"] == [str(early)] and "No cohort is seen for 2 periods" in facts["reason"]
+
+
+def test_cohorts_that_lie_in_one_cluster_are_named_with_it() -> None:
+    """Every village of 2017 lies in county 3, none of the other cohort does, so that without county 3 the effect of 2017 is gone."""
+    frame = villages(60, (0, 2015))
+    frame["start"] = np.where(frame["county"] == frame["county"].unique()[3], 2017, frame["start"])
+    found = replay(lambda d: ek.aggregate(ek.GroupTime()(d), by="cohort"), design(frame), "county")
+    facts = {n.code: n.facts for n in found.notices}
+    county = str(frame["county"].unique()[3])
+    assert facts["COHORTS_IN_ONE_CLUSTER"] == {"cohorts": [2017], "clusters": [county]}
+    assert facts["LOST_WITHOUT_CLUSTER"]["clusters"] == [county]
+    table = ek.infer(found).set_index("cohort")
+    assert np.isnan(table.loc[2017, "std_error"]) and table.loc[2015, "std_error"] > 0
+
+
+def backwards(function: Any, *items: Any) -> list[Any]:
+    """Return what map does, run from the last task to the first, each task sent through a pickle as to another process."""
+    tasks = list(zip(*items, strict=False))
+    return [pickle.loads(pickle.dumps(function))(*task) for task in reversed(tasks)][::-1]
+
+
+def test_nothing_depends_on_the_order_or_the_process_in_which_tasks_are_run() -> None:
+    """Also where draws fail and are drawn again: 8 villages, 2 of them treated, which some draws do not hold."""
+    frame = one_start(12)
+    few = frame[(frame["start"] == 0) | frame["village"].isin(frame.loc[frame["start"] > 0, "village"].unique()[:2])]
+    for one, other in (
+        (replay(ek.TwoByTwo(), design(few)), replay(ek.TwoByTwo(), design(few), map=backwards)),
+        (bootstrap(ek.TwoByTwo(), design(few), 40, 1), bootstrap(ek.TwoByTwo(), design(few), 40, 1, map=backwards)),
+        (placebo(ek.TwoByTwo(), design(few), 9, 1).estimate, placebo(ek.TwoByTwo(), design(few), 9, 1, map=backwards).estimate),
+    ):
+        np.testing.assert_array_equal(one.psi, other.psi)
+        assert one.notices == other.notices
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_numbers_of_one() -> None:
+    whole = design(one_start(20))
+    np.testing.assert_array_equal(replay(ek.TwoByTwo(), whole).psi, replay(ek.TwoByTwo(), whole, map=workers(2)).psi)
+
+
+def test_draws_that_fail_do_not_change_the_others() -> None:
+    """One clustered draw after another from one generator, failures passed over: the first 60 that succeed."""
+    frame = one_start(12)
+    few = design(frame[(frame["start"] == 0) | frame["village"].isin(frame.loc[frame["start"] > 0, "village"].unique()[:2])])
+    generator, theta, failed = np.random.default_rng(1), [], 0
+    while len(theta) < 60:
+        try:
+            theta.append(ek.TwoByTwo()(redrawn(few, generator.integers(0, 8, 8))).theta[0])
+        except (ek.DesignError, ek.EstimateError):
+            failed += 1
+    found = bootstrap(ek.TwoByTwo(), few, 60, seed=1)
+    assert len(few.units) == 8 and failed > 0
+    np.testing.assert_array_equal(found.psi[:, 0], np.sqrt(60) * (np.array(theta) - np.mean(theta)))
+    assert {n.code: n.facts for n in found.notices}["DRAWS_FAILED"]["failed"] == failed
 
 
 def test_a_single_cluster_cannot_be_left_out_and_an_unknown_one_is_named() -> None:

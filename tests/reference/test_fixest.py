@@ -12,7 +12,9 @@ import pytest
 from recorded import ESTIMATE, POLICIES, SPREAD, case, close, design, own
 
 import evalkit as ek
+from evalkit.inference.dependence import DriscollKraay, NeweyWest
 from evalkit.inference.linear import SmallSample, covariance
+from evalkit.inference.nearby import Conley
 
 # What fixest was asked for and evalkit answers elsewhere or not at all.
 NOT_OFFERED = {
@@ -31,17 +33,13 @@ NOT_OFFERED = {
 COVARIANCE_NOT_OFFERED = {
     "HC2": "leverages of the full dummy-variable design",
     "HC3": "leverages of the full dummy-variable design",
-    "DK_lag2": "Driscoll-Kraay",
-    "DK_default": "Driscoll-Kraay",
-    "NW_lag2": "Newey-West",
-    "NW_default": "Newey-West",
-    "conley_50km_spherical": "errors correlated in space",
-    "conley_100km_spherical": "errors correlated in space",
-    "conley_100km_triangular": "errors correlated in space",
 }
 # County effects nested in county clusters: see the test of county trends.
 JUDGED_DIFFERENTLY = ("twfe_county_trend", "cluster_county")
 
+# fixest's earth: distances on a sphere of 6376 km, or in a plane where a degree of latitude is 111 km (and pi is 3.14159).
+SPHERE, PLANE = 6376, 111 * 180 / 3.14159
+VILLAGES = own("panel").rename(columns={"lon": "longitude", "lat": "latitude"}).set_index("village_id")
 CLUSTERS: dict[str, Any] = {
     "iid": "iid",
     "hetero": "observation",
@@ -49,6 +47,12 @@ CLUSTERS: dict[str, Any] = {
     "cluster_county": "county_id",
     "twoway_county_year": ("county_id", "year"),
     "twoway_village_year": ("village_id", "year"),
+    "DK_lag2": DriscollKraay(2),
+    "DK_default": DriscollKraay(),
+    "NW_lag2": NeweyWest(2),
+    "NW_default": NeweyWest(),
+    **{f"conley_{km}km_spherical": Conley(km, VILLAGES, "uniform", radius_km=SPHERE) for km in (50, 100)},
+    "conley_100km_triangular": Conley(100, VILLAGES, "uniform", radius_km=PLANE),
 }
 RAINFALL = {"covariates": ["rainfall"]}
 WEIGHTED = {**RAINFALL, "weight": "households"}
@@ -153,6 +157,12 @@ def test_the_wald_test_of_the_years_before_treatment_is_that_of_fixest(name: str
     assert (test.parameters, test.distribution) == (theirs["df1"], f"F({theirs['df1']}, {theirs['df2']})")
 
 
+@pytest.mark.parametrize("name", ["twfe", "twfe_rainfall", "twfe_weights", "event", "event_unbalanced"])
+def test_rows_of_villages_give_the_same_errors_correlated_in_space_as_rows_of_observations(name: str) -> None:
+    for near in (Conley(50, VILLAGES, "uniform", radius_km=SPHERE), Conley(80, VILLAGES)):
+        close(covariance(fitted(name, "unit"), near).matrix, covariance(fitted(name), near).matrix, 1e-9, floor=1e-16)
+
+
 def test_with_county_trends_fixest_counts_the_villages_although_they_are_nested_in_counties() -> None:
     """With varying slopes fixest leaves out the county effects only: K = 2 + 1 + 239 + 9 + 40 = 291.
 
@@ -175,4 +185,4 @@ def test_with_county_trends_fixest_counts_the_villages_although_they_are_nested_
 def test_every_recorded_regression_is_compared_or_listed_with_its_reason() -> None:
     assert set(case("fixest")) == {*MODELS, *NOT_OFFERED}
     assert {vcov for _, vcov, _ in TABLES} <= {*CLUSTERS, *COVARIANCE_NOT_OFFERED}
-    assert len(OFFERED) > 80
+    assert len(OFFERED) > 110

@@ -12,7 +12,9 @@ from recorded import ESTIMATE, POLICIES, SPREAD, close, design, needs, third_par
 
 import evalkit as ek
 from evalkit.estimate import Absorbed
+from evalkit.inference.dependence import DriscollKraay, NeweyWest
 from evalkit.inference.linear import covariance
+from evalkit.inference.nearby import Conley
 
 FOLDER = "02_fixest"
 pytestmark = needs(FOLDER)
@@ -24,7 +26,7 @@ NOT_OFFERED = {
     "feols_trade": "flows between places: units are pairs, a panel has one unit",
     "felogit": "logistic regression with fixed effects",
 }
-COVARIANCE_NOT_OFFERED = ("HC2", "HC3", "NW_", "DK_", "conley_")
+COVARIANCE_NOT_OFFERED = ("HC2", "HC3")
 FACTS_NOT_OFFERED = {"fixef_id", "fixef_year", "r2", "wr2", "ll", "call", "wald_pretrends"}
 CLUSTERS: dict[str, Any] = {
     "iid": "iid",
@@ -34,6 +36,13 @@ CLUSTERS: dict[str, Any] = {
     "twoway_id_year": ("id", "year"),
     "twoway_cl2_year": ("cl2", "year"),
     "twoway": ("id", "period"),
+    "DK_lag2": DriscollKraay(2),
+    "DK_default": DriscollKraay(),
+    "NW_lag2": NeweyWest(2),
+    "NW_default": NeweyWest(),
+    # Distances on a sphere of 6376 km, or in a plane where a degree of latitude is 111 km.
+    "conley_200km_spherical": Conley(200, ("lon", "lat"), "uniform", radius_km=6376),
+    "conley_200km_triangular": Conley(200, ("lon", "lat"), "uniform", radius_km=111 * 180 / 3.14159),
 }
 SSC = {
     "adjF": "K_adj_off",
@@ -46,7 +55,7 @@ SSC = {
     "tdfconv": "t_df_conventional",
     "all_off": "all_off",
 }
-STAGGERED = {"unit": "id", "period": "year", "first": "year_treated", "never": 10_000, "clusters": ["cl2"]}
+STAGGERED = {"unit": "id", "period": "year", "first": "year_treated", "never": 10_000, "clusters": ["cl2", "lon", "lat"]}
 SIMPLE = {"unit": "id", "period": "period", "first": "first"}
 X1 = {"covariates": ["x1"]}
 MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -109,7 +118,7 @@ def tables() -> list[tuple[str, str, str]]:
 
 OFFERED = [table for table in tables() if not table[1].startswith(COVARIANCE_NOT_OFFERED)]
 SKIPPED = [
-    pytest.param(*table, marks=pytest.mark.skip("errors correlated in time or space, or leverages"))
+    pytest.param(*table, marks=pytest.mark.skip("leverages of the full dummy-variable design"))
     for table in tables()
     if table not in OFFERED
 ] + [pytest.param(name, "all", "all", marks=pytest.mark.skip(reason)) for name, reason in NOT_OFFERED.items()]

@@ -13,18 +13,28 @@ from evalkit.findings import (
     Components,
     CovariateBalance,
     DateRow,
+    Drifted,
     EarnedShare,
     EstimatorRow,
     Findings,
+    Firm,
     Headline,
     Interval,
+    LeftOut,
+    Method,
+    Needed,
+    NotTold,
     NotUsed,
     Overlap,
     OverlapBin,
+    Overturn,
     PathPoint,
+    Permuted,
+    Power,
     Pretrend,
     Remark,
     Sample,
+    Seen,
     TrendPoint,
     Truth,
     TwoWayWeights,
@@ -162,6 +172,43 @@ def path(effect: float, error: float, leads: list[float], scale: float) -> list[
     return points
 
 
+def example_firm(verdict: str = "gain", **changes: Any) -> Firm:
+    """How firm the findings of a verdict are: money from the effect and its error, differences before the start of 68 yuan."""
+    effect, error, before = BASE * EFFECTS[verdict], BASE * ERRORS[verdict], 68.0
+    few, already = verdict == "too_few", abs(effect) < 1.96 * error
+    breakdown = 0.0 if already else (abs(effect) - 1.96 * error) / 3
+
+    def drifted(drift: float) -> Drifted:
+        reach = 1.96 * error + 3 * drift
+        return Drifted(drift=drift, low=effect - reach, high=effect + reach)
+
+    marks = sorted({0.0, before / 2, before, breakdown})
+    ends = {"low": effect - 1.96 * error, "high": effect + 1.96 * error}
+    ends |= {f"{name}_percent": 100 * end / BASE for name, end in ends.items()}
+    methods = [
+        Method(name="interval", **ends, p_value=0.0002, clusters=97, reference="z"),
+        Method(name="jackknife", **ends, p_value=0.0004, clusters=99, reference="t(98)"),
+        Method(name="wild", **(ends | {"low": None, "low_percent": None}), p_value=0.001, clusters=97, draws=999),
+    ]  # fmt: skip
+    moved = {"draws": 499, "exact": False, "smallest_p": 0.002, "p_value": 0.004, "cannot": False, "possible": None}
+    if few:
+        moved = {"draws": None, "exact": True, "smallest_p": 1 / 861, "p_value": 0.021, "cannot": False, "possible": 861}
+    bare = {} if few else ends
+    values: dict[str, Any] = {
+        "overturn": NotTold(reason="too_few") if few else Overturn(
+            effect=effect, breakdown=breakdown, already=already, largest_before=before, relative=None if already else 0.67,
+            rows=[drifted(mark) for mark in marks], curve=[drifted(x) for x in (*marks, 1.25 * marks[-1])], first=-5, last=6, whole=True,
+        ),
+        "power": NotTold(reason="untested" if few else "failed") if few or verdict == "pretrend_failed" else Power(power=0.73, slope=88.0, weak=False),
+        "methods": [*([] if few else methods), Method(name="permutation", **bare, p_value=moved["p_value"], draws=499, reason="too_few" if few else "")],
+        "permuted": Permuted(moves="units", items=42 if few else 99, treated=2 if few else 59, **moved),
+        "seen": Seen(percent=2.1, money=230.0, power=0.8),
+        "needed": Needed(percent=3.0, power=0.8, units=140, clusters=140, units_today=99, clusters_today=99) if verdict == "unclear" else NotTold(reason="clear"),
+        "without": NotTold(reason="too_few") if few else LeftOut(low=effect - 0.2 * error, high=effect + 0.2 * error, flips=0, clusters=99),
+    }  # fmt: skip
+    return Firm(**(values | changes))
+
+
 def example_findings(verdict: str = "gain", simulated: bool = True, scale: str = "log", **changes: Any) -> Findings:
     """Return valid findings with a verdict; changes replace fields."""
     unit = 1.0 if scale == "log" else BASE
@@ -276,6 +323,7 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
             Published(what=Words(zh="论文：动态效应", en="Paper: dynamic effect"), estimate=unit * 0.093),
         ],
         "truth": Truth(effect=unit * 0.0582, inside=True) if simulated else None,
+        "firm": example_firm(verdict),
     }  # fmt: skip
     if too_few:
         values |= without_ranges(values)
@@ -296,6 +344,7 @@ def without_ranges(values: dict[str, Any]) -> dict[str, Any]:
     return {
         **headlines,
         "path": [point.model_copy(update=none) for point in values["path"]],
+        "path_critical": None,
         "estimators": [
             row.model_copy(update={"effect": bare(row.effect), "difference": bare(row.difference)}) for row in values["estimators"]
         ],
@@ -428,6 +477,11 @@ def _few_households() -> Any:
 @pytest.fixture(scope="session", name="of_a_bundle")
 def _of_a_bundle() -> Any:
     return of_a_bundle
+
+
+@pytest.fixture(scope="session", name="example_firm")
+def _example_firm() -> Any:
+    return example_firm
 
 
 @pytest.fixture(scope="session", name="example_findings")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.findings import Alike, Cohort, Findings, Hidden, Interval, Remark
+from evalkit.findings import Alike, Cohort, Findings, Hidden, Interval, LeftOut, NotTold, Remark
 from evalkit.public_findings import disclosed, smallest_hidden
 from evalkit.report import figures
 from evalkit.report.blocks import Table
@@ -28,7 +28,7 @@ def cohort(year: int, units: int, used: bool = True) -> Cohort:
 
 
 @pytest.fixture(scope="module", name="large")
-def _large(example_findings: Any, few_households: Any) -> Findings:
+def _large(example_findings: Any, example_firm: Any, few_households: Any) -> Findings:
     """Households in large cells only: nothing to hide."""
     sample = example_findings().sample.model_copy(
         update={
@@ -44,7 +44,9 @@ def _large(example_findings: Any, few_households: Any) -> Findings:
             "never_codes": {"0": 400},
         }
     )
-    plain = example_findings("gain", simulated=False, sample=sample, remarks=[])
+    # More than a hundred clusters are not left out one by one.
+    firm = example_firm(without=NotTold(reason="many_clusters"))
+    plain = example_findings("gain", simulated=False, sample=sample, remarks=[], firm=firm)
     cohorts = [cohort(2013, 20, False), cohort(2016, 40), cohort(2017, 60)]
     path = [point.model_copy(update={"units": 100 if point.event_time < 6 else 40}) for point in plain.path]
     return few_households(plain, cohorts=cohorts, path=path, trends=plain.trends)
@@ -275,3 +277,35 @@ def test_remarks_of_other_estimators_name_nobody_and_count_no_few(large: Finding
     public = disclosed(large.model_copy(update={"remarks": [told(3), told(30)]}))
     assert "HH-04" not in public.model_dump_json()
     assert [remark.facts["facts"]["units"] for remark in public.remarks] == [30]
+
+
+def test_what_rests_on_hidden_years_or_tells_hidden_sizes_is_left_out_of_how_firm(large: Findings, example_firm: Any) -> None:
+    path = [point.model_copy(update={"units": 4}) if point.event_time == -5 else point for point in large.path]
+    told = disclosed(large.model_copy(update={"path": path})).firm
+    assert told is not None and told.overturn == NotTold(reason="hidden") and told.power == NotTold(reason="hidden")
+    kept = disclosed(from_start(large, 3)).firm
+    assert kept is not None and kept.overturn == large.firm.overturn
+    assert (kept.permuted.items, kept.permuted.treated, kept.permuted.possible) == (None, None, None)
+    assert kept.permuted.p_value == large.firm.permuted.p_value
+    assert {row.clusters for row in kept.methods} == {None} and "(98)" not in json.dumps(kept.model_dump())
+
+
+def test_all_assignments_counted_would_tell_how_many_there_are(large: Findings, example_firm: Any) -> None:
+    permuted = large.firm.permuted.model_copy(update={"exact": True, "draws": None, "smallest_p": 1 / 44, "possible": 44})
+    few = from_start(large.model_copy(update={"firm": example_firm(permuted=permuted, without=NotTold(reason="lost"))}), 3)
+    told = disclosed(few).firm
+    assert told.permuted == NotTold(reason="hidden")
+    assert [(row.reason, row.p_value, row.draws) for row in told.methods if row.name == "permutation"] == [("hidden", None, None)]
+
+
+def test_leaving_out_one_household_would_tell_that_household(large: Findings, example_firm: Any) -> None:
+    found = large.model_copy(update={"firm": example_firm()})
+    assert isinstance(found.firm.without, LeftOut) and disclosed(found).firm.without == NotTold(reason="hidden")
+    villages = found.model_copy(update={"sample": found.sample.model_copy(update={"clusters": 60})})
+    assert disclosed(villages).firm.without == found.firm.without
+
+
+def test_the_words_of_a_refusal_are_for_the_house(large: Findings, example_firm: Any) -> None:
+    said = NotTold(reason="refused", facts={"said": "Household 12 varies."})
+    found = large.model_copy(update={"firm": example_firm(seen=said, without=NotTold(reason="lost"))})
+    assert disclosed(found).firm.seen == NotTold(reason="refused")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from fontTools.ttLib import TTFont
 
-from evalkit.report import figures, fonts, write
+from evalkit.report import figures, fonts, pictures, write
 from evalkit.report.voice import published_interval
 from evalkit.study import Published, Words
 from evalkit.words import LANGUAGES
@@ -57,7 +57,9 @@ def embedded(page: str) -> list[TTFont]:
 def test_write_returns_the_report_its_figures_and_its_tables(folder: Path) -> None:
     for lang in LANGUAGES:
         files = {path.relative_to(folder / "gain").as_posix() for path in (folder / "gain").rglob(f"*.{lang}.*")}
-        drawn = {f"figures/{name}.{lang}.svg" for name in ("event_study", "overlap", "components", "estimators", "trends")}
+        drawn = {
+            f"figures/{name}.{lang}.svg" for name in ("event_study", "firmness", "overlap", "components", "estimators", "trends")
+        }
         names = ("path", "balance", "overlap", "components", "estimators", "sample", "cohorts")
         listed = {f"tables/{name}.{lang}.csv" for name in names}
         assert files == {f"report.{lang}.html"} | drawn | listed
@@ -157,6 +159,8 @@ def test_no_label_is_cut_off(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
+    if (name, verdict) == ("firmness", "too_few"):
+        pytest.skip("without ranges there is nothing to draw")
     figure = figures.DRAW[name](whole(example_findings(verdict, True, scale)), lang, narrow=narrow)
     FigureCanvasAgg(figure).draw()
     width, height = figure.bbox.width, figure.bbox.height
@@ -205,7 +209,7 @@ def test_drawing_leaves_the_callers_style_alone(example_findings: Any) -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    figures.svg(figures.trends(example_findings("gain"), "zh"), "x")
+    pictures.svg(figures.trends(example_findings("gain"), "zh"), "x")
     assert dict(mpl.rcParams) == before
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import evalkit
-from evalkit.findings import Cohort, EarnedShare, Interval, Remark
+from evalkit.findings import Cohort, EarnedShare, Interval, Method, Needed, NotTold, Remark
 from evalkit.public_findings import disclosed
 from evalkit.report import remarks
 from evalkit.report.blocks import Callout, Document, Facts, Figure, Heading, Listing, Paragraph, Table
@@ -327,6 +327,52 @@ NAMED_BY_DATA = ("cluster.", "correction.", "correction_note.", "reference.", "e
 BUNDLES = ((2, (0.0482, 0.0561, 0.06, 0.05)), (3, (None, 0.0561, None, None)), (3, (None, None, None, None)))
 
 
+def firm_in_every_way(example_findings: Any, example_firm: Any) -> list[Any]:
+    """Findings that are firm or not in all the ways there are words for."""
+    plain, few = example_firm(), example_firm("too_few")
+    overturn, permuted, power = plain.overturn, plain.permuted, plain.power
+
+    def overturned(**changes: Any) -> Any:
+        return example_findings(firm=example_firm(overturn=overturn.model_copy(update=changes)))
+
+    def moved(**changes: Any) -> Any:
+        return example_findings(firm=example_firm(permuted=permuted.model_copy(update=changes)))
+
+    rows = [Method(name="permutation", p_value=0.01, draws=99, reason="costly")]
+    rows += [Method(name="jackknife", reason=why) for why in ("no_noise", "many_clusters", "lost", "refused", "hidden")]
+    rows += [
+        plain.methods[0],
+        plain.methods[0].model_copy(update={"low": 1.0, "high": None}),
+        plain.methods[0].model_copy(update={"low": -1.0}),
+    ]
+    reasons = ("too_few", "no_reference", "two_references", "few_units", "refused", "hidden")
+    needed = Needed(percent=3.0, power=0.8, units=4240, clusters=85, units_today=3000, clusters_today=60)
+    changes = [
+        *({"overturn": NotTold(reason=reason)} for reason in reasons),
+        *({"permuted": NotTold(reason=reason)} for reason in ("refused", "hidden")),
+        {"power": power.model_copy(update={"weak": True, "power": 0.31})},
+        {"methods": rows},
+        {"methods": [row.model_copy(update={"low": -1.0, "high": 1.0}) for row in plain.methods]},
+        {"methods": [row.model_copy(update={"low": 1.0, "high": 2.0}) for row in plain.methods]},
+        {"seen": NotTold(reason="refused")},
+        {"without": plain.without.model_copy(update={"flips": 2})},
+        {"proportional": False},
+    ]
+    return [
+        *(example_findings(firm=example_firm(**change)) for change in changes),
+        example_findings("unclear", firm=example_firm("unclear", needed=needed)),
+        example_findings("unclear", firm=example_firm("unclear", needed=NotTold(reason="enough"))),
+        example_findings("too_few", firm=few.model_copy(update={"permuted": few.permuted.model_copy(update={"cannot": True})})),
+        overturned(breakdown=None),
+        overturned(largest_before=None),
+        overturned(breakdown=20.0),
+        overturned(whole=False),
+        moved(moves="clusters"),
+        moved(moves="within"),
+        example_findings(path_critical=None),
+    ]
+
+
 def test_every_sentence_of_the_catalogue_is_used(
     example_findings: Any,
     with_later_units: Any,
@@ -336,6 +382,7 @@ def test_every_sentence_of_the_catalogue_is_used(
     with_covariates: Any,
     with_components: Any,
     whole: Any,
+    example_firm: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from evalkit.report import figures
@@ -379,6 +426,7 @@ def test_every_sentence_of_the_catalogue_is_used(
         *(whole(example_findings(verdict, False, "level")) for verdict in ("too_few", "loss")),
         example_findings(path=plain.path[:7]),
         example_findings(path=[point.model_copy(update={"low": None, "units": 1}) for point in plain.path]),
+        *firm_in_every_way(example_findings, example_firm),
     ]
     for scale in ("log", "level"):
         for base in ("universal", "varying"):

@@ -133,7 +133,7 @@ class ChangesInChanges:
             units=units, noisy_units=np.where((units > 1) & noisy, units, 0), reference=reference,
         )  # fmt: skip
         notices = (*design.notices, *_notices(design, after, cohorts, np.array(theta), skipped))
-        facts = Facts(observations=design.observations, first_period=comparison.periods[0])
+        facts = Facts(observations=design.observations, first_period=comparison.periods[0], treated=design.treated_rows)
         effects = Estimate(np.array(theta), columns[: len(theta)].T, cells, design.row_keys, facts, notices)
         estimate = with_cell_shares(effects, design, "population")
         return estimate.join(_averaged(estimate, after, samples, tuple(self.quantiles))) if self.quantiles else estimate

@@ -343,6 +343,6 @@ class _Averages:
             self.design.psi_from_units(contributions),
             pd.concat(frames, ignore_index=True),
             self.design.row_keys,
-            Facts(observations=self.design.observations, first_period=first_period),
+            Facts(observations=self.design.observations, first_period=first_period, treated=self.design.treated_rows),
             notices,
         )

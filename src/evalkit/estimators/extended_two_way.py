@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,9 +14,10 @@ from evalkit.errors import DesignError, first_five, unknown
 from evalkit.estimate import Estimate, Facts
 from evalkit.estimators.interaction_weighted import SaturatedCells, named
 from evalkit.estimators.needs import refuse_unmet
-from evalkit.estimators.two_way import absorbed_effects, dense_on, on_all_rows, patterns_of, weights_by_unit
+from evalkit.estimators.two_way import absorbed_effects, dense_on, explicit, on_all_rows, patterns_of, weights_by_unit
 from evalkit.kernels import saturated as kernel
 from evalkit.kernels import two_way
+from evalkit.least_squares import Columns, LeastSquares, Regression
 from evalkit.shares import SHARES
 
 Array = np.ndarray[Any, Any]
@@ -142,8 +144,11 @@ class ExtendedTwoWay:
             own = np.einsum("iq,iq->i", z[treated], slopes[code[treated]]) - fit.beta[code[treated]]
             contributions = contributions.copy()
             contributions[treated if by_row else design.unit_index[treated], code[treated]] += share[treated] * own
+            regression = None  # part of the influence is that of the covariates' means, which no regression estimates
+        else:
+            regression = Regression(LeastSquares(partial(_columns, design, cells, z, code, constant)), shown)
         psi = (design.psi_from_observations if by_row else design.psi_from_units)(contributions)
-        return _estimate(design, cells, fit.beta, psi, (fit.slopes, fit.bread, fit.residual_sum), None, "t")
+        return _estimate(design, cells, fit.beta, psi, (fit.slopes, fit.bread, fit.residual_sum), None, "t", regression)
 
     def _by_cohort(self, design: Design, cells: SaturatedCells) -> Estimate:
         poisson = self.family == "poisson"
@@ -170,8 +175,8 @@ class ExtendedTwoWay:
         contributions = fit.contributions(rows, target[kept], count)
         psi = (design.psi_from_observations if by_row else design.psi_from_units)(contributions)
         slopes = fit.parameters - (len(present) + len(when) - 1)
-        regression = (slopes, None, None) if poisson else (slopes, fit.bread, fit.residual_sum)
-        return _estimate(design, cells, fit.theta, psi, regression, ("cohort", codes), "z" if poisson else "t")
+        counted = (slopes, None, None) if poisson else (slopes, fit.bread, fit.residual_sum)
+        return _estimate(design, cells, fit.theta, psi, counted, ("cohort", codes), "z" if poisson else "t")
 
 
 def _with_ones(design: Design, cells: SaturatedCells) -> Array:
@@ -193,8 +198,8 @@ def _mean_of_cells(z: Array, w: Array, code: Array, count: int) -> tuple[Array, 
     return shown.reshape(count, -1), share
 
 
-def _dense(design: Design, cells: SaturatedCells, z: Array, code: Array, shown: Array, constant: bool) -> two_way.Fit:
-    """Fit with columns by row: cells times z, then periods times covariates, then cohorts times covariates that change."""
+def _by_row(design: Design, cells: SaturatedCells, z: Array, code: Array, constant: bool) -> Array:
+    """Return (n, L) columns: cells times z, then periods times covariates, then cohorts times covariates that change."""
     count, n = len(cells.frame), len(code)
     by_cell = np.zeros((n, count, z.shape[1]))
     treated = np.flatnonzero(code >= 0)
@@ -204,8 +209,18 @@ def _dense(design: Design, cells: SaturatedCells, z: Array, code: Array, shown: 
     if not constant:
         own = design.cohort[design.unit_index][:, None] == np.unique(design.cohort)
         blocks += [x[:, None] * own for x in z.T[1:]]
-    X = np.hstack(blocks)
-    wide = np.hstack([shown, np.zeros((count, X.shape[1] - shown.shape[1]))])
+    return np.hstack(blocks)
+
+
+def _columns(design: Design, cells: SaturatedCells, z: Array, code: Array, constant: bool) -> Columns:
+    """Return the columns of the regression, unit effects absorbed and period effects as dummies."""
+    return explicit(design, _by_row(design, cells, z, code, constant), ([design.period_index], [None]), cells.kept)
+
+
+def _dense(design: Design, cells: SaturatedCells, z: Array, code: Array, shown: Array, constant: bool) -> two_way.Fit:
+    """Fit with columns by row."""
+    X = _by_row(design, cells, z, code, constant)
+    wide = np.hstack([shown, np.zeros((len(shown), X.shape[1] - shown.shape[1]))])
     return dense_on(design, X, [(design.period_index, None)], cells.kept, wide)
 
 
@@ -234,12 +249,13 @@ def _estimate(
     cells: SaturatedCells,
     theta: Array,
     psi: Array,
-    regression: tuple[int, Array | None, float | None],
+    counted: tuple[int, Array | None, float | None],
     unit_effects: tuple[str, Array] | None,
     reference: str,
+    regression: Regression | None = None,
 ) -> Estimate:
-    slopes, bread, residual_sum = regression
+    slopes, bread, residual_sum = counted
     used = design.observations if cells.kept is None else int(cells.kept.sum())
     absorbed = absorbed_effects(design, kept=cells.kept, unit_effects=unit_effects)
-    facts = Facts(used, slopes, absorbed, "nested", reference, bread, residual_sum)
+    facts = Facts(used, slopes, absorbed, "nested", reference, bread, residual_sum, regression, treated=design.treated_rows)
     return Estimate(theta, psi, cells.frame, design.row_keys, facts, design.notices + cells.notices)

@@ -126,7 +126,7 @@ class GroupTime:
         notices = design.notices
         if skipped:
             notices += (Notice("CELLS_NOT_ESTIMATED", {"cells": skipped}),)
-        facts = Facts(observations=design.observations, first_period=comparison.periods[0])
+        facts = Facts(observations=design.observations, first_period=comparison.periods[0], treated=design.treated_rows)
         cells = pd.concat([effects, shares], ignore_index=True)
         return Estimate(np.array(columns.theta), columns.psi(), cells, design.row_keys, facts, notices)
 

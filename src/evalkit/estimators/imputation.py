@@ -299,7 +299,7 @@ class Cells:
         frame = pd.concat(
             [self.frame.assign(reference=means.zero), self.frame.assign(kind="cell_share", **known)], ignore_index=True
         )
-        facts = Facts(observations=design.observations, first_period=int(design.periods[0]))
+        facts = Facts(observations=design.observations, first_period=int(design.periods[0]), treated=design.treated_rows)
         return Estimate(np.r_[effects, theta], np.hstack([psi, psi_shares]), frame, design.row_keys, facts, notices)
 
     def _share_contributions(self, design: Design, weight: Array, theta: Array, total: float, by_row: bool) -> Array:

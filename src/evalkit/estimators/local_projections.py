@@ -118,7 +118,13 @@ class LocalProjections:
                 self._add_given_covariates(path, event, starts, design)
             else:
                 path.add(event, starts)
-        facts = Facts(design.observations, correction="clusters", reference="t", first_period=comparison.periods[0])
+        facts = Facts(
+            design.observations,
+            correction="clusters",
+            reference="t",
+            first_period=comparison.periods[0],
+            treated=design.treated_rows,
+        )
         return path.estimate(design, "average", "event_time", facts, self._remarks(comparison, path, before, after, left))
 
     def _window(self, comparison: Comparison) -> tuple[int, int]:

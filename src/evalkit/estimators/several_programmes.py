@@ -150,7 +150,7 @@ class SeveralProgrammes:
         if cells.unfitted:
             facts_of_it = {"treated_rows": cells.left_out["treated_rows"], "rows": cells.unfitted}
             notices += (Notice("STRATA_WITHOUT_FIT", {"columns": list(design.covariates), **facts_of_it}),)
-        facts = Facts(observations=design.observations, first_period=comparison.periods[0])
+        facts = Facts(observations=design.observations, first_period=comparison.periods[0], treated=design.treated_rows)
         frame = pd.concat([effects, shares], ignore_index=True)
         return Estimate(np.r_[cells.theta, cells.share], cells.psi(), frame, design.row_keys, facts, notices)
 

@@ -106,7 +106,15 @@ class Stacked:
         stacked = sum(_rows(panel, comparison, c, after, [position[c + e] for e in periods]) for c in cohorts)
         # Effects of periods are counted with the coefficients, and no absorbed effects are named, so that G is the number of
         # clusters that stand in a sub-experiment: units outside all of them are no rows of the regression.
-        facts = Facts(stacked, path.estimated + len(cohorts) * len(periods), (), "nested", "t", first_period=comparison.periods[0])
+        facts = Facts(
+            stacked,
+            path.estimated + len(cohorts) * len(periods),
+            (),
+            "nested",
+            "t",
+            first_period=comparison.periods[0],
+            treated=design.treated_rows,
+        )
         return path.estimate(design, "overall", "", facts, notices)
 
     def _window(self, comparison: Comparison, reference: int) -> tuple[int, int]:

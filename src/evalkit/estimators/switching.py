@@ -150,7 +150,7 @@ class Switching:
         contributions[histories.order] = np.column_stack([column for _, column in table])
         theta = np.array([value for value, _ in table])
         notices = (*design.notices, *histories.notices, *_left_alone(shown))
-        facts = Facts(observations=design.observations, first_period=int(design.periods[0]))
+        facts = Facts(observations=design.observations, first_period=int(design.periods[0]), treated=design.treated_rows)
         return Estimate(theta, design.psi_from_units(contributions), cells, design.row_keys, facts, notices)
 
 

@@ -107,7 +107,7 @@ class Synthetic:
         theta = np.concatenate([theta for theta, _ in columns])
         psi = design.psi_from_units(np.hstack([influence for _, influence in columns]))
         order = np.lexsort((cells["period"], cells["cohort"]))
-        facts = Facts(design.observations, first_period=comparison.periods[0])
+        facts = Facts(design.observations, first_period=comparison.periods[0], treated=design.treated_rows)
         notices = design.notices + self._remarks(comparison, fitted)
         effects = Estimate(
             theta[order], psi[:, order], cells.iloc[order].reset_index(drop=True), design.row_keys, facts, notices

@@ -136,7 +136,7 @@ class TripleDifference:
             notices += (Notice("TRIPLE_GROUPS_TOO_SMALL", {"cohorts": ", ".join(f"{g:g}" for g in later)}),)
         if np.inf in effects.small:
             notices += (Notice("TRIPLE_NEVER_TOO_SMALL", {}),)
-        facts = Facts(observations=design.observations, first_period=comparison.periods[0])
+        facts = Facts(observations=design.observations, first_period=comparison.periods[0], treated=design.treated_rows)
         psi = np.vstack([*effects.by_cell, *influence]).T
         return Estimate(np.array([*effects.theta, *shares]), psi, frame, design.row_keys, facts, notices)
 

@@ -60,5 +60,5 @@ class TwoByTwo:
         theta, psi = means(change, D, design.unit_weight)
         contribution = psi[:, None] / len(psi)
         cells = cell_frame("overall", 1, cohort=start, units=D.sum())
-        facts = Facts(design.observations)
+        facts = Facts(design.observations, treated=design.treated_rows)
         return Estimate(np.array([theta]), design.psi_from_units(contribution), cells, design.row_keys, facts, design.notices)

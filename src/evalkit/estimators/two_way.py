@@ -164,7 +164,7 @@ def regress(
     absorbed = absorbed_effects(design, by_period, slopes, regressors.kept)
     combinations = np.diag(1 / np.r_[np.ones(len(regressors.cells)), size])
     regression = Regression(LeastSquares(partial(_columns, design, regressors, x, by_period, slopes)), combinations)
-    facts = Facts(used, fit.slopes, absorbed, "nested", "t", fit.bread, fit.residual_sum, regression)
+    facts = Facts(used, fit.slopes, absorbed, "nested", "t", fit.bread, fit.residual_sum, regression, treated=design.treated_rows)
     notices = design.notices + regressors.notices
     if constant and not cross_section:
         notices += (Notice("ABSORBED_COVARIATES", {"columns": [design.covariates[j] for j in constant]}),)
@@ -283,11 +283,17 @@ def explicit(
     rows = slice(None) if kept is None else kept
     codes, variables = further
     own = [code[rows] for code in codes]
-    multiplied = [None if variable is None else variable[rows] for variable in variables]
+    # Slopes of any size count as dummies do: a variable in yuan would hide them.
+    multiplied = [None if variable is None else _of_size_one(variable[rows]) for variable in variables]
     unit = pd.factorize((_unit_codes(design)[0] if absorbed is None else absorbed)[rows])[0]
     weight = None if design.w is None else design.w[rows]
     keys = replace(design, rows="observation").row_keys.loc[rows].reset_index(drop=True)
     return columns_without_means(np.hstack([X[rows], dummies(own, multiplied)]), design.y[rows], keys, unit, weight)
+
+
+def _of_size_one(variable: Array) -> Array:
+    largest = np.abs(variable).max(initial=0.0)
+    return np.asarray(variable / largest) if largest > 0 else variable
 
 
 def _further_effects(

@@ -198,7 +198,7 @@ class Weighted:
             "group_time", len(labels), cohort=cohorts, period=periods, event_time=periods - cohorts,
             units=units, noisy_units=np.where((units > 1) & noisy, units, 0), reference=reference,
         )  # fmt: skip
-        facts = Facts(observations=design.observations, first_period=comparison.periods[0])
+        facts = Facts(observations=design.observations, first_period=comparison.periods[0], treated=design.treated_rows)
         effects = Estimate(np.array(theta), columns[: len(theta)].T, cells, design.row_keys, facts, notices)
         return with_cell_shares(effects, design, "population")
 

@@ -5,94 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from evalkit.errors import EstimateError, unknown
-from evalkit.estimate import Estimate, Facts, sum_within
+from evalkit.errors import EstimateError, first_five, unknown
+from evalkit.estimate import Estimate, sum_within
+from evalkit.inference.sandwich import Adjusted, adjusted, hotelling_degrees
+from evalkit.inference.small_sample import CORRECTIONS, LEVERAGE, OBSERVATION, SmallSample, policy
+
+__all__ = ["CORRECTIONS", "Covariance", "Inference", "JointTest", "SmallSample", "covariance", "has_own_noise", "infer", "wald"]
 
 Array = np.ndarray[Any, Any]
 
 IID = "iid"
+REFERENCES = ("t", "z", "satterthwaite")
+SINGULAR = 1e-12  # of the largest eigenvalue: a direction without variance
+FEW_CLUSTERS = 10  # a simultaneous band from fewer is far too narrow
 
 
-@dataclass(frozen=True)
-class SmallSample:
-    """A small-sample policy: which parameters and clusters the factor of a sandwich counts.
+@runtime_checkable
+class Dependence(Protocol):
+    """What rows depend on besides clusters: space, neighbouring periods (see evalkit.inference.dependence)."""
 
-    Parameters
-    ----------
-    counted : "none", "slopes", "nested" or "full"
-        Parameters K in (N-1)/(N-K): nobody (factor 1), slopes only, slopes and the effects that are not nested in a
-        cluster, or all absorbed effects.
-    clusters : bool
-        Whether G/(G-1) applies.
-    smallest : bool
-        Whether two-way covariances use the smallest G in all three terms, or each term its own.
-    residual_degrees : bool
-        Whether t has N - K degrees of freedom instead of G - 1.
-
-    Notes
-    -----
-    These are the four switches of R's fixest (K.adj and K.fixef, G.adj, G.df, t.df).
-    """
-
-    counted: str = "nested"
-    clusters: bool = True
-    smallest: bool = True
-    residual_degrees: bool = False
-
-    def __post_init__(self) -> None:
-        if self.counted not in ("none", "slopes", "nested", "full"):
-            raise EstimateError(unknown("count of parameters", self.counted, ("none", "slopes", "nested", "full")))
-
-    def parameters(self, facts: Facts, clusters: Sequence[str]) -> int:
-        """Return K. A set of L absorbed levels costs L - 1, and all sets together one for the constant."""
-        if self.counted in ("none", "slopes") or not facts.absorbed:
-            return facts.slopes
-        free = [e for e in facts.absorbed if self.counted == "full" or not e.nested_in.intersection(clusters)]
-        return facts.slopes + 1 + sum(effect.levels - 1 for effect in free)
-
-    def degrees(self, facts: Facts, clusters: Sequence[str]) -> float:
-        """Return N - K, the degrees of freedom of residuals; nobody counted for the factor still leaves them (fixest)."""
-        small = replace(self, counted="nested") if self.counted == "none" else self
-        return float(facts.observations - small.parameters(facts, clusters))
-
-    def factor(self, facts: Facts, clusters: Sequence[str], groups: int) -> float:
-        """Return the factor of a sandwich over G groups: (N-1)/(N-K) G/(G-1), N/(N-K) over single observations."""
-        N = facts.observations
-        if clusters == (OBSERVATION,):
-            return 1.0 if self.counted == "none" else N / (N - self.parameters(facts, clusters))
-        factor = 1.0 if self.counted == "none" else (N - 1) / (N - self.parameters(facts, clusters))
-        if not self.clusters:
-            return factor
-        if groups < 2:
-            raise EstimateError(
-                "There is only one cluster, so nothing can be learned about its variation. Cluster at a finer level."
-            )
-        return factor * groups / (groups - 1)
+    def covariance(self, estimate: Estimate, correction: str | SmallSample | None, reference: str | None) -> Covariance:
+        """Return the covariance of an estimate."""
 
 
-OBSERVATION = "observation"
-CORRECTIONS = {
-    "none": SmallSample("none", clusters=False),
-    "clusters": SmallSample("none"),
-    "nested": SmallSample("nested"),
-    "full": SmallSample("full"),
-}
-
-
-def policy(correction: str | SmallSample) -> tuple[str, SmallSample]:
-    """Return a correction's name and its policy."""
-    if isinstance(correction, SmallSample):
-        named = [name for name, known in CORRECTIONS.items() if known == correction]
-        return (named[0] if named else "own"), correction
-    if correction not in CORRECTIONS:
-        raise EstimateError(unknown("correction", correction, list(CORRECTIONS)))
-    return correction, CORRECTIONS[correction]
+Clusters = str | Sequence[str] | Dependence | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +46,10 @@ class Covariance:
     matrix : (k, k)
     cluster : names of the clusters, "iid", or the key of the psi rows
     clusters : how many (the smallest number for two-way clusters)
-    correction, factor : the small-sample policy and the number it gave
-    reference, degrees : "t" with its degrees of freedom, or "z" with infinity
+    correction, factor : the small-sample policy and the number it gave; not a number where residuals are adjusted one by one (CR2, CR3)
+    reference, degrees : "t" with its degrees of freedom, one or (k,) of them, or "z" with infinity
+    treated_clusters : clusters that hold treated rows with influence; None where that is not known
+    remark : "" or what was done to the matrix that a reader should know
     """
 
     matrix: Array
@@ -114,18 +58,30 @@ class Covariance:
     correction: str
     factor: float
     reference: str
-    degrees: float
+    degrees: float | Array
+    treated_clusters: int | None = None
+    remark: str = ""
 
     @property
     def std_error(self) -> Array:
         """(k,) standard errors."""
         return np.asarray(np.sqrt(np.maximum(np.diag(self.matrix), 0)))
 
-    def quantile(self, probability: float) -> float:
-        """Return the quantile of the reference distribution."""
-        if self.reference == "z":
-            return float(special.ndtri(probability))
-        return float(special.stdtrit(self.degrees, probability))
+    def quantile(self, probability: float) -> Array:
+        """Return (k,) quantiles of the reference distribution."""
+        of_one = special.ndtri(probability) if self.reference == "z" else special.stdtrit(self.degrees, probability)
+        return np.broadcast_to(of_one, len(self.matrix))
+
+    @property
+    def named_reference(self) -> list[str]:
+        """(k,) "z", or t with its degrees of freedom."""
+        degrees = np.broadcast_to(self.degrees, len(self.matrix))
+        return ["z" if self.reference == "z" else f"t({one:g})" for one in degrees]
+
+    @property
+    def least_degrees(self) -> float:
+        """The smallest degrees of freedom of any parameter."""
+        return float(np.min(self.degrees))
 
     def p_value(self, statistic: Array) -> Array:
         """Return two-sided p-values (k,)."""
@@ -135,7 +91,7 @@ class Covariance:
 
 def covariance(
     estimate: Estimate,
-    cluster: str | Sequence[str] | None = None,
+    cluster: Clusters = None,
     correction: str | SmallSample | None = None,
     reference: str | None = None,
 ) -> Covariance:
@@ -143,38 +99,49 @@ def covariance(
 
     Parameters
     ----------
-    cluster : None, one or two cluster names, or "iid"
+    cluster : None, one or two cluster names, "iid", or an object of :mod:`evalkit.inference.dependence`
         None treats the rows of psi as independent (units, for most estimates). Two names give two-way clusters,
         V1 + V2 - V12 with negative eigenvalues set to zero (Cameron, Gelbach & Miller 2011; the convention of R's
-        fixest). "iid" assumes equal variances.
-    correction : "none", "clusters", "nested", "full" or a :class:`SmallSample`; the estimator's own without it
-        none: no factor (R did); clusters: G/(G-1); nested: (N-1)/(N-K) G/(G-1), effects nested in clusters not
-        counted (fixest); full: the same, every absorbed effect counted.
-    reference : "t" or "z"; the estimator's own without it
-        t has G - 1 degrees of freedom (the smallest G), N - K for "iid" and for single observations.
+        fixest). "iid" assumes equal variances. Objects such as ``Conley(50, coordinates)`` and ``DriscollKraay()`` let neighbours in
+        space or time depend on each other.
+    correction : "none", "clusters", "nested", "full", "CR2", "CR3" or a :class:`SmallSample`; the estimator's own without it
+        none or CR0: no factor (R did); clusters or CR1: G/(G-1); nested: (N-1)/(N-K) G/(G-1), effects nested in clusters not
+        counted (fixest); full or CR1S: the same, every absorbed effect counted (Stata's regress with dummies). CR2 and CR3 adjust the
+        residuals of each cluster for its leverage and have Satterthwaite's degrees of freedom, one for each parameter
+        (:func:`evalkit.inference.sandwich.adjusted`); they need the regression behind the estimate and one-way clusters.
+    reference : "t", "z" or "satterthwaite"; the estimator's own without it, satterthwaite for CR2 and CR3
+        t has G - 1 degrees of freedom (the smallest G), N - K for "iid" and for single observations. satterthwaite is t with the degrees of
+        freedom of Bell & McCaffrey (2002), one for each coefficient of a regression.
 
     Raises
     ------
     EstimateError
-        For undeclared clusters, a single cluster, and "iid" where the estimate is no regression.
+        For undeclared clusters, a single cluster, clusters nested in one another, and "iid", CR2 and CR3 where the estimate is no
+        regression.
     """
+    if isinstance(cluster, Dependence):
+        return cluster.covariance(estimate, correction, reference)
+    if correction in LEVERAGE:
+        return _with_leverage(estimate, cluster, str(correction), reference)[0]
+    if reference == "satterthwaite":
+        plain = covariance(estimate, cluster, correction, "t")
+        return replace(plain, degrees=_with_leverage(estimate, cluster, "CR0", None)[0].degrees)
     name, small = policy(estimate.facts.correction if correction is None else correction)
-    reference = estimate.facts.reference if reference is None else reference
-    if reference not in ("t", "z"):
-        raise EstimateError(unknown("reference distribution", reference, ("t", "z")))
+    reference = _judged_reference(estimate.facts.reference if reference is None else reference)
     if cluster == IID:
         return _iid(estimate, name, small, reference)
-    clusters = (cluster,) if isinstance(cluster, str) else tuple(cluster or (str(estimate.rows.columns[0]),))
-    if len(clusters) > 2:
-        raise EstimateError(f"Clusters are one- or two-way; {len(clusters)} were given: {', '.join(clusters)}.")
+    clusters = _named_clusters(estimate, cluster)
     codes = [pd.factorize(estimate.cluster(c))[0] for c in clusters]
-    groups = min(_groups(estimate, c) for c in codes)
+    if len(codes) == 2:
+        _refuse_nested(codes, clusters)
+    behind = min((_behind(estimate, c) for c in codes), key=lambda counts: counts[0])
+    groups = behind[0]
     matrix, factor = np.zeros((len(estimate.theta),) * 2), np.nan
     for size in range(1, len(codes) + 1):
         for chosen in combinations(codes, size):
             label = _intersection(chosen)
             own = int(label.max()) + 1
-            factor = small.factor(estimate.facts, clusters, groups if small.smallest else _groups(estimate, label))
+            factor = small.factor(estimate.facts, clusters, groups if small.smallest else _behind(estimate, label)[0])
             matrix += (-1) ** (size + 1) * factor * _meat(estimate.psi, label, own)
     if len(codes) == 2:
         matrix = _positive(matrix)
@@ -182,19 +149,90 @@ def covariance(
     if OBSERVATION in clusters or small.residual_degrees:
         degrees = small.degrees(estimate.facts, clusters)
     degrees = np.inf if reference == "z" else degrees
-    return Covariance(matrix, " x ".join(clusters), groups, name, factor, reference, degrees)
+    return Covariance(matrix, " x ".join(clusters), groups, name, factor, reference, degrees, behind[1])
 
 
-def _groups(estimate: Estimate, label: Array) -> int:
-    """Return how many clusters stand behind an estimate: all for a regression, those with influence for comparisons of cohorts."""
+def _judged_reference(reference: str) -> str:
+    if reference not in REFERENCES:
+        raise EstimateError(unknown("reference distribution", reference, REFERENCES))
+    return reference
+
+
+def _named_clusters(estimate: Estimate, cluster: Clusters) -> tuple[str, ...]:
+    clusters = (cluster,) if isinstance(cluster, str) else tuple(cluster or (str(estimate.rows.columns[0]),))  # type: ignore[arg-type]
+    if len(clusters) > 2:
+        raise EstimateError(f"Clusters are one- or two-way; {len(clusters)} were given: {', '.join(clusters)}.")
+    return clusters
+
+
+def _refuse_nested(codes: Sequence[Array], clusters: Sequence[str]) -> None:
+    """Refuse two clusters of which one lies in the other: two-way clusters are then the coarser one alone."""
+    both = int(_intersection(codes).max()) + 1
+    for inner, outer in ((0, 1), (1, 0)):
+        if both == int(codes[inner].max()) + 1:
+            raise EstimateError(
+                f"{clusters[inner]!r} lies within {clusters[outer]!r}, so that the two cross nowhere: clustering by both is clustering by "
+                f"{clusters[outer]!r}. Say cluster={clusters[outer]!r}."
+            )
+
+
+def _with_leverage(estimate: Estimate, cluster: Clusters, kind: str, reference: str | None) -> tuple[Covariance, Adjusted]:
+    """Return the covariance with residuals adjusted for leverage, t with Satterthwaite's degrees of freedom, and what it is made of."""
+    regression = estimate.facts.regression
+    if regression is None:
+        raise EstimateError(
+            f"{kind} adjusts the residuals of one regression, and this estimate is none. With few clusters, call the estimator again "
+            "without each cluster: evalkit.inference.replay.replay(estimator, design, cluster) gives the jackknife (CRV3); "
+            "evalkit.inference.permutation.permute asks what other assignments would have shown."
+        )
+    names = _named_clusters(estimate, cluster)
+    if cluster == IID or len(names) == 2:
+        raise EstimateError(
+            f"{kind} has one-way clusters, not {' x '.join(names)}. Choose one of them, or correction='nested' for both."
+        )
+    estimate.cluster(names[0])
+    fit = regression.fit
+    codes, labels = fit.labels(names[0])
+    if (absorbed := fit.columns.absorbed) is not None:
+        first = np.unique(absorbed, return_index=True)[1]
+        if (cut := codes != codes[first][absorbed]).any():
+            raise EstimateError(
+                f"{len(np.unique(absorbed[cut])):,} units lie in several clusters of {names[0]!r}, and {kind} needs the absorbed unit "
+                "effects within clusters. Choose clusters in which units are nested, or correction='nested'."
+            )
+    if len(labels) < 2:
+        raise EstimateError("There is only one cluster, so nothing can be learned about its variation. Cluster at a finer level.")
+    found = adjusted(fit.parts(codes, len(labels)), fit.bread, regression.shown, kind)
+    if kind != "CR0" and found.lost.any():
+        alone = [str(label) for label in labels[found.lost.any(axis=1)]]
+        raise EstimateError(
+            f"{int(found.lost.any(axis=0).sum())} of {found.lost.shape[1]} parameters are decided by one cluster of {names[0]!r} alone "
+            f"({first_five(alone)}), whose residuals there are zero: {kind} cannot learn their noise from it. Choose other parameters "
+            "(estimate.select), cluster at a finer level, or rank the estimate among other assignments "
+            "(evalkit.inference.permutation.permute)."
+        )
+    reference = _judged_reference(reference or "satterthwaite")
+    degrees = {"t": float(len(labels) - 1), "z": np.inf}.get(reference, found.degrees())
+    matrix = found.influence.T @ found.influence
+    reference = "z" if reference == "z" else "t"
+    treated = _behind(estimate, pd.factorize(estimate.cluster(names[0]))[0])[1]
+    return Covariance(matrix, names[0], len(labels), kind, np.nan, reference, degrees, treated), found
+
+
+def _behind(estimate: Estimate, label: Array) -> tuple[int, int | None]:
+    """Return how many clusters stand behind an estimate, and how many of them hold treated rows (None where that is not known).
+
+    All clusters count for a regression, those with influence for comparisons of cohorts.
+    """
+    every, treated = int(label.max()) + 1, estimate.facts.treated
+    size = np.einsum("nk,nk->n", estimate.psi, estimate.psi)  # no copy: psi can be the largest array there is
+    with_influence = size > 1e-24 * size.max(initial=0.0)
+    if not with_influence.any():  # no noise at all: outcomes that are constants of units and periods
+        with_influence[:] = True
+    marked = None if treated is None else int((np.bincount(label, with_influence & treated, every) > 0).sum())
     if estimate.facts.absorbed:
-        return int(label.max()) + 1
-    size = np.zeros(len(estimate.psi))
-    for column in estimate.psi.T:  # one column at a time: psi can be the largest array there is
-        np.maximum(size, np.abs(column), out=size)
-    if not size.any():  # no noise at all: outcomes that are constants of units and periods
-        return int(label.max()) + 1
-    return len(np.unique(label[size > 1e-12 * size.max()]))
+        return every, marked
+    return int((np.bincount(label, with_influence, every) > 0).sum()), marked
 
 
 def _intersection(codes: Sequence[Array]) -> Array:
@@ -244,7 +282,7 @@ class Inference:
     draws, seed : Gaussian draws behind a uniform band; the seed must be said for one
     """
 
-    cluster: str | tuple[str, ...] | None = None
+    cluster: str | tuple[str, ...] | Dependence | None = None
     correction: str | SmallSample | None = None
     reference: str | None = None
     band: str = "pointwise"
@@ -264,15 +302,16 @@ class Inference:
         shown = has_own_noise(estimate)
         std_error = np.where(shown, spread.std_error, np.nan)
         band = np.full(len(std_error), "pointwise", dtype=object)
-        critical = np.full(len(std_error), spread.quantile(0.5 + self.level / 2))
+        critical = spread.quantile(0.5 + self.level / 2).copy()
         if self.band == "uniform":
+            _refuse_few(spread)
             if self.seed is None:
                 raise EstimateError("A uniform band is drawn at random: say its seed, for example seed=7.")
             together = shown & (estimate.cells["kind"] != "average").to_numpy()
             matrix = spread.matrix[np.ix_(together, together)]
             band = np.where(together, "uniform", "pointwise")
             if together.any():
-                critical[together] = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.degrees)
+                critical[together] = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.least_degrees)
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate.theta / std_error
         columns: dict[str, Any] = {
@@ -287,9 +326,10 @@ class Inference:
             "band": band,
             "cluster": spread.cluster,
             "clusters": spread.clusters,
+            "treated_clusters": spread.treated_clusters,
             "correction": spread.correction,
             "factor": spread.factor,
-            "reference_distribution": "z" if spread.reference == "z" else f"t({spread.degrees:g})",
+            "reference_distribution": spread.named_reference,
         }
         # All columns at once: pandas makes a frame faster than it widens one.
         return pd.DataFrame({str(name): estimate.cells[name] for name in estimate.cells} | columns)
@@ -308,6 +348,17 @@ def infer(estimate: Estimate, **choices: Any) -> pd.DataFrame:
     if isinstance(choices.get("cluster"), list):
         choices["cluster"] = tuple(choices["cluster"])
     return Inference(**choices)(estimate)
+
+
+def _refuse_few(spread: Covariance) -> None:
+    """Refuse a simultaneous band whose covariance rests on so few clusters that it would be far too narrow."""
+    if spread.clusters < FEW_CLUSTERS and spread.correction not in LEVERAGE:
+        raise EstimateError(
+            f"A uniform band from {spread.clusters} clusters ({spread.cluster}) would be far too narrow: it needs {FEW_CLUSTERS}. With so few, "
+            "use correction='CR2' for a regression, evalkit.inference.wild.wild_bootstrap for single effects, "
+            "evalkit.inference.permutation.permute to rank the estimate among other assignments, or clusters at a finer level if "
+            "treatment was assigned there."
+        )
 
 
 def has_own_noise(estimate: Estimate) -> Array:
@@ -332,26 +383,43 @@ class JointTest:
 
 def wald(
     estimate: Estimate,
-    cluster: str | Sequence[str] | None = None,
+    cluster: Clusters = None,
     correction: str | SmallSample | None = None,
     reference: str | None = None,
     degrees: float | None = None,
 ) -> JointTest:
     """Test that all parameters of an estimate are zero: chi-squared with z, F with t (the convention of fixest's wald).
 
-    Parameters that are zero by construction are left out; directions without variance do not count. With ``degrees`` d
-    the covariance counts as estimated from d + 1 clusters: Hotelling's (d - k + 1) / (d k) times the statistic of k parameters is
-    compared with F(k, d - k + 1), so that a few clusters do not reject what is true.
+    Parameters that are zero by construction are left out. With ``degrees`` d the covariance counts as estimated from d + 1
+    clusters: Hotelling's (d - k + 1) / (d k) times the statistic of k parameters is compared with F(k, d - k + 1), so that a few
+    clusters do not reject what is true. With CR2 and CR3 d is the one of Pustejovsky & Tipton (2018), their HTZ test.
+
+    Raises
+    ------
+    EstimateError
+        When there is nothing to test, or the covariance has fewer directions than parameters: too few clusters for so many of them,
+        or some are combinations of others.
     """
     shown = has_own_noise(estimate)
     if not shown.any():
         raise EstimateError("There is no parameter to test: all are reference periods or single units.")
-    spread = covariance(estimate, cluster, correction, reference)
-    theta, matrix = estimate.theta[shown], spread.matrix[np.ix_(shown, shown)]
-    values, vectors = np.linalg.eigh(matrix)
-    usable = values > 1e-12 * values.max()
-    turned = vectors[:, usable].T @ theta
-    statistic, rank = float((turned**2 / values[usable]).sum()), int(usable.sum())
+    if correction in LEVERAGE:
+        spread, found = _with_leverage(estimate.select(shown), cluster, str(correction), reference)
+        theta, matrix = estimate.theta[shown], spread.matrix
+        degrees = hotelling_degrees(found) if degrees is None and reference in (None, "satterthwaite") else degrees
+    else:
+        spread = covariance(estimate, cluster, correction, reference)
+        theta, matrix = estimate.theta[shown], spread.matrix[np.ix_(shown, shown)]
+    size = np.sqrt(np.maximum(np.diag(matrix), 0))
+    size = np.where(size > 0, size, 1.0)
+    values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
+    k, rank = len(theta), int((values > SINGULAR * values.max()).sum())
+    if rank < k:
+        raise EstimateError(
+            f"{k} parameters cannot be tested jointly: their covariance, from {spread.clusters} clusters ({spread.cluster}), has only {rank} "
+            "directions. Test fewer of them (estimate.select), average them (a coarser path), or cluster at a finer level."
+        )
+    statistic = float(((vectors.T @ (theta / size)) ** 2 / values).sum())
     if degrees is not None:
         if degrees < rank:
             raise EstimateError(f"{rank} parameters cannot be tested jointly with {degrees:g} degrees of freedom.")
@@ -360,5 +428,5 @@ def wald(
         return JointTest(scaled, rank, float(special.fdtrc(rank, left, scaled)), f"F({rank}, {left:g})")
     if spread.reference == "z":
         return JointTest(statistic, rank, float(special.chdtrc(rank, statistic)), f"chi2({rank})")
-    p_value = float(special.fdtrc(rank, spread.degrees, statistic / rank))
-    return JointTest(statistic / rank, rank, p_value, f"F({rank}, {spread.degrees:g})")
+    p_value = float(special.fdtrc(rank, spread.least_degrees, statistic / rank))
+    return JointTest(statistic / rank, rank, p_value, f"F({rank}, {spread.least_degrees:g})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, EstimateError, unknown
 from evalkit.estimate import Absorbed, Estimate, Facts
 from evalkit.notices import Notice
+from evalkit.parallel import Map
 from evalkit.subset import redrawn
 
 Array = np.ndarray[Any, Any]
@@ -21,7 +23,33 @@ Estimator = Callable[[Design], Estimate]
 NUMBERS = ["cohort", "period", "event_time", "at"]
 
 
-def replay(estimator: Estimator, design: Design, cluster: str | None = None) -> Estimate:
+@dataclass(frozen=True, eq=False)
+class Again:
+    """The estimator called on some units of a design, as one task that can travel to another process.
+
+    Attributes
+    ----------
+    estimator, design : what is called, and on what
+    cells : frame of the k parameters asked for
+    """
+
+    estimator: Estimator
+    design: Design
+    cells: pd.DataFrame
+
+    def __call__(self, taken: Array) -> tuple[Array, str]:
+        """Return the (k,) parameters found on units (U,), and the reason when they were refused."""
+        try:
+            return self.started(taken, None), ""
+        except (DesignError, EstimateError) as refusal:
+            return np.full(len(self.cells), np.nan), str(refusal)
+
+    def started(self, taken: Array, first: Array | None) -> Array:
+        """Return the (k,) parameters found on units (U,) that start in ``first`` (U,) if given, NaN for those that do not exist."""
+        return _in_order(self.cells, self.estimator(redrawn(self.design, taken, first)))
+
+
+def replay(estimator: Estimator, design: Design, cluster: str | None = None, map: Map = map) -> Estimate:
     """Return an estimate whose influence is what leaving out each cluster changes, the estimator being called again every time.
 
     Parameters
@@ -30,6 +58,8 @@ def replay(estimator: Estimator, design: Design, cluster: str | None = None) -> 
         An estimator, or any function from a design to an estimate, such as ``lambda d: aggregate(Synthetic()(d))``.
     cluster : str, optional
         A declared cluster that does not vary within units; the unit itself without it.
+    map : Map
+        How the G estimations are run, such as ``evalkit.parallel.workers(2)``; the numbers do not depend on it.
 
     Returns
     -------
@@ -45,26 +75,41 @@ def replay(estimator: Estimator, design: Design, cluster: str | None = None) -> 
     whole = estimator(design)
     codes, keys = _clusters(design, cluster)
     G = len(keys)
-    without = np.full((G, len(whole.theta)), np.nan)
-    reasons: list[str] = []
-    for g in range(G):
-        try:
-            without[g] = _aligned(whole, estimator(redrawn(design, np.flatnonzero(codes != g))))
-        except (DesignError, EstimateError) as refusal:
-            reasons.append(str(refusal))
+    again = Again(estimator, design, whole.cells)
+    found = list(map(again, [np.flatnonzero(codes != g) for g in range(G)]))
+    without = np.array([theta for theta, _ in found])
+    reasons = [reason for _, reason in found if reason]
     lost = np.isnan(without).any(axis=0)
     psi = np.where(lost, 0.0, (G - 1) * (whole.theta - without))
     cells = whole.cells.assign(noisy_units=np.where(lost, 0.0, whole.cells["noisy_units"]))
     notices = whole.notices
     if lost.any():
-        who = [str(label) for label in keys.iloc[:, 0][np.isnan(without).any(axis=1)]]
+        missing = np.isnan(without).any(axis=1)
+        who = [str(label) for label in keys.iloc[:, 0][missing]]
         facts: dict[str, object] = {"parameters": int(lost.sum()), "clusters": who, "reason": (reasons or [""])[0]}
         notices += (Notice("LOST_WITHOUT_CLUSTER", facts),)
+        if alone := _cohorts_in_one(design, codes, missing):
+            told: dict[str, object] = {"cohorts": list(alone), "clusters": [str(keys.iloc[g, 0]) for g in alone.values()]}
+            notices += (Notice("COHORTS_IN_ONE_CLUSTER", told),)
     return Estimate(whole.theta, psi, cells, keys, _facts(whole.facts, str(keys.columns[0]), "t"), notices)
 
 
-def bootstrap(estimator: Estimator, design: Design, draws: int, seed: int, cluster: str | None = None) -> Estimate:
+def _cohorts_in_one(design: Design, codes: Array, missing: Array) -> dict[int, int]:
+    """Return the cohorts all of whose units lie in one of the clusters marked (G,) as missing, and its position."""
+    homes = {
+        int(cohort): np.unique(codes[design.cohort == cohort]) for cohort in np.unique(design.cohort[np.isfinite(design.cohort)])
+    }
+    return {cohort: int(home[0]) for cohort, home in homes.items() if len(home) == 1 and missing[home[0]]}
+
+
+def bootstrap(estimator: Estimator, design: Design, draws: int, seed: int, cluster: str | None = None, map: Map = map) -> Estimate:
     """Return an estimate whose rows are bootstrap draws: clusters drawn with replacement, the estimator called again on each.
+
+    Parameters
+    ----------
+    draws, seed : int
+        How many draws, and the seed of the generator that draws all of them.
+    cluster, map : see :func:`replay`
 
     Returns
     -------
@@ -75,7 +120,7 @@ def bootstrap(estimator: Estimator, design: Design, draws: int, seed: int, clust
     Notes
     -----
     A draw in which the estimator refuses, or some parameter does not exist (a small cohort is drawn seldom), is drawn again, and
-    counted in a notice.
+    counted in a notice. All draws of a round are drawn before the first is estimated, so that the numbers do not depend on ``map``.
 
     Raises
     ------
@@ -87,25 +132,22 @@ def bootstrap(estimator: Estimator, design: Design, draws: int, seed: int, clust
     codes, keys = _clusters(design, cluster)
     members = [np.flatnonzero(codes == g) for g in range(len(keys))]
     generator = np.random.default_rng(seed)
-    theta, failed, reason = np.empty((draws, len(whole.theta))), 0, ""
-    done = 0
-    while done < draws:
-        chosen = generator.integers(0, len(members), len(members))
-        try:
-            found = _aligned(whole, estimator(redrawn(design, np.concatenate([members[g] for g in chosen]))))
-            failure = "a parameter did not exist" if np.isnan(found).any() else ""
-        except (DesignError, EstimateError) as refusal:
-            failure = str(refusal)
-        if failure:
-            failed, reason = failed + 1, failure
+    again = Again(estimator, design, whole.cells)
+    theta: list[Array] = []
+    failed, reason = 0, ""
+    while len(theta) < draws:
+        chosen = [generator.integers(0, len(members), len(members)) for _ in range(draws - len(theta))]
+        for found, refusal in map(again, [np.concatenate([members[g] for g in one]) for one in chosen]):
+            if not np.isnan(found).any():
+                theta.append(found)
+                continue
+            failed, reason = failed + 1, refusal or "a parameter did not exist"
             if failed > draws:
                 raise EstimateError(f"More than {draws:,} bootstrap draws failed. The last reason: {reason}")
-            continue
-        theta[done], done = found, done + 1
     notices = whole.notices
     if failed:
         notices += (Notice("DRAWS_FAILED", {"failed": failed, "draws": draws, "reason": reason}),)
-    return _from_draws(whole, theta, "draw", notices)
+    return _from_draws(whole, np.array(theta), "draw", notices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +168,7 @@ class Placebo:
     estimate: Estimate
 
 
-def placebo(estimator: Estimator, design: Design, draws: int | None = None, seed: int | None = None) -> Placebo:
+def placebo(estimator: Estimator, design: Design, draws: int | None = None, seed: int | None = None, map: Map = map) -> Placebo:
     """Return the rank of an estimate among those for never-treated units that are treated on paper at the dates of the cohorts.
 
     Parameters
@@ -134,6 +176,8 @@ def placebo(estimator: Estimator, design: Design, draws: int | None = None, seed
     draws, seed : int
         How many random sets of never-treated units, as large as the cohorts, and the seed of their choice. With one treated
         unit each never-treated unit takes its place once instead, and nothing is drawn.
+    map : Map
+        How the estimations are run; the numbers do not depend on it.
 
     Raises
     ------
@@ -154,9 +198,8 @@ def placebo(estimator: Estimator, design: Design, draws: int | None = None, seed
             f"{len(never)} never-treated units cannot stand in for {len(starts)} treated ones: placebos need more of them. "
             "Use replay or bootstrap."
         )
-    theta = np.array(
-        [_aligned(whole, estimator(redrawn(design, never, first))) for first in _paper_starts(starts, len(never), draws, seed)]
-    )
+    again, paper = Again(estimator, design, whole.cells), _paper_starts(starts, len(never), draws, seed)
+    theta = np.array(list(map(again.started, repeat(never), paper)))
     if np.isnan(theta).any():
         raise EstimateError("Some parameters do not exist in placebos. Rank an average: lambda d: aggregate(estimator(d)).")
     rank = 1 + (np.abs(theta) >= np.abs(whole.theta) * (1 - 1e-9)).sum(axis=0)  # equal up to rounding is a tie
@@ -204,8 +247,13 @@ def _clusters(design: Design, cluster: str | None) -> tuple[Array, pd.DataFrame]
 
 def _aligned(whole: Estimate, other: Estimate) -> Array:
     """Return the (k,) parameters of another estimate in the order of this one, NaN where it has none."""
+    return _in_order(whole.cells, other)
+
+
+def _in_order(cells: pd.DataFrame, other: Estimate) -> Array:
+    """Return the (k,) parameters of an estimate in the order of these cells, NaN where it has none."""
     position = {label: i for i, label in enumerate(_labels(other.cells))}
-    return np.array([other.theta[position[label]] if label in position else np.nan for label in _labels(whole.cells)])
+    return np.array([other.theta[position[label]] if label in position else np.nan for label in _labels(cells)])
 
 
 def _labels(cells: pd.DataFrame) -> list[tuple[object, ...]]:

@@ -54,15 +54,16 @@ def _write(
     page: str, document: Document, draw: Mapping[str, Any], source: Any, listed: Iterable[Table], folder: Path
 ) -> list[Path]:
     """Write a page, its figures drawn from a source, and its tables."""
-    from evalkit.report import figures, html
+    from evalkit.report import html
     from evalkit.report.blocks import Figure
+    from evalkit.report.pictures import svg
     from evalkit.report.tables import csv_text
 
     lang = document.lang
     pictures = {}
     for name in (block.name for block in document.blocks if isinstance(block, Figure)):
         wide, narrow = draw[name](source, lang), draw[name](source, lang, narrow=True)
-        pictures[name] = (figures.svg(wide, name), figures.svg(narrow, f"{name}-narrow"))
+        pictures[name] = (svg(wide, name), svg(narrow, f"{name}-narrow"))
     texts = {folder / f"{page}.{lang}.html": html.render(document, pictures).encode("utf-8")}
     for name, (drawing, _) in pictures.items():
         texts[folder / "figures" / f"{name}.{lang}.svg"] = drawing.encode("utf-8")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from evalkit.findings import Interval, Pretrend
+from evalkit.findings import Interval, Needed, Pretrend
 from evalkit.report import numbers
 from evalkit.report.blocks import Callout, Fact
+from evalkit.report.firmness import needed, permutation
 from evalkit.report.remarks import sentence
 from evalkit.report.voice import Voice, has_range
 
@@ -84,7 +85,9 @@ def _unclear(voice: Voice) -> tuple[str, list[str]]:
     money = voice.findings.headline.money
     straddles = money.low is not None and money.high is not None and money.low < 0 < money.high
     why = voice.say(f"bottom.unclear_{'straddles' if straddles else 'other'}", **_smallest(voice))
-    return voice.say("bottom.unclear", **_size(voice)), [why, voice.say("bottom.unclear_cure"), _compared(voice)]
+    found = voice.findings.firm.needed if voice.findings.firm else None
+    cure = needed(voice, found) if isinstance(found, Needed) else voice.say("bottom.unclear_cure")
+    return voice.say("bottom.unclear", **_size(voice)), [why, cure, _compared(voice)]
 
 
 def _pretrend_failed(voice: Voice) -> tuple[str, list[str]]:
@@ -106,7 +109,9 @@ def _too_few(voice: Voice) -> tuple[str, list[str]]:
         comparison_clusters=voice.count(sample.comparison_clusters, "cluster"),
     )
     lead = voice.say("bottom.too_few", **_difference(voice))
-    return lead, [why, voice.say("bottom.too_few_cure"), _compared(voice), *_pretrend(voice)]
+    firm = voice.findings.firm
+    ranked = [voice.join(permutation(voice, firm.permuted))] if firm else []
+    return lead, [why, voice.say("bottom.too_few_cure"), *ranked, _compared(voice), *_pretrend(voice)]
 
 
 _PARTS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.findings import EstimatorRow, Findings, Headline, Remark, TwoWayWeights
-from evalkit.report import alike, components, numbers
+from evalkit.findings import EstimatorRow, Findings, Headline, Overturn, Remark, TwoWayWeights
+from evalkit.report import alike, components, firmness, numbers
 from evalkit.report.blocks import Block, Document, Fact, Facts, Figure, Heading, Item, Listing, Paragraph
 from evalkit.report.bottom_line import callout, gap, gaps, reference_time, untested
 from evalkit.report.remarks import sentence
@@ -13,7 +13,7 @@ from evalkit.report.tables import table
 from evalkit.report.voice import Voice, has_range
 
 DISTINCT = 0.05  # below this p-value a difference between two estimators is said to be more than chance
-FIGURES = ("event_study", "overlap", "components", "estimators", "trends")
+FIGURES = ("event_study", "firmness", "overlap", "components", "estimators", "trends")
 
 
 def compose(findings: Findings, lang: str) -> Document:
@@ -75,6 +75,8 @@ def _how(voice: Voice) -> Iterator[Block]:
         items.append(Item(growth, voice.say("how.growth_label")))
     average = voice.say(f"how.average_{'one' if sample.treated_used == 1 else 'many'}", count=count, prices=voice.say("how.prices"))
     items.append(Item(average, voice.say("how.average_label")))
+    if voice.findings.firm:
+        items.append(Item(firmness.seen(voice, voice.findings.firm.seen), voice.say("how.seen_label")))
     yield Listing(tuple(items))
 
 
@@ -130,7 +132,7 @@ def _path(voice: Voice) -> Iterator[Block]:
     yield Paragraph(_pretrend(voice))
     yield _figure(voice, "event_study", _event_study_facts(voice))
     if voice.ranges:
-        yield Paragraph(voice.say("path.reading"), "help")
+        yield Paragraph(voice.say(f"path.reading{'' if voice.banded else '_single'}"), "help")
     yield table(voice, "path")
 
 
@@ -170,6 +172,24 @@ def _event_study_facts(voice: Voice) -> dict[str, str]:
     return told
 
 
+def _firm(voice: Voice) -> Iterator[Block]:
+    firm = voice.findings.firm
+    if firm is None:
+        return
+    found = firm.overturn
+    yield Paragraph(voice.join(firmness.overturned(voice, found)))
+    if isinstance(found, Overturn):
+        yield table(voice, "drift")
+        yield _figure(voice, "firmness", {"rows": firmness.drifts(voice, found)})
+        yield Paragraph(voice.join(firmness.expert(voice, found)), "help")
+    if told := list(firmness.power(voice, firm.power)):
+        yield Paragraph(voice.join(told))
+    yield Paragraph(voice.join(firmness.few_clusters(voice, firm)))
+    yield table(voice, "few_clusters")
+    if told := list(firmness.without(voice, firm.without)):
+        yield Paragraph(voice.join(told))
+
+
 def _figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ...] = ()) -> Figure:
     facts = {"unit_of_effect": voice.unit_of_effect(hundred=True)} | facts
     first = (voice.say("status.simulated_note"),) if voice.findings.simulated else ()
@@ -183,6 +203,8 @@ def _figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ..
         description += plain
     if name in ("event_study", "estimators", "components"):
         note += plain
+    if name == "event_study" and voice.ranges and not voice.banded:
+        note += "_single"
     if name == "overlap" and not (voice.findings.alike and voice.findings.alike.weighted):
         note += "_plain"
     return Figure(
@@ -197,7 +219,11 @@ def _figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ..
 def _figures(voice: Voice) -> list[str]:
     """Return the figures of this report, in order."""
     found, balance = voice.findings, voice.findings.alike
-    lacks = {"overlap": balance is None or not balance.histogram, "components": found.components is None}
+    lacks = {
+        "firmness": found.firm is None or not isinstance(found.firm.overturn, Overturn),
+        "overlap": balance is None or not balance.histogram,
+        "components": found.components is None,
+    }
     return [name for name in FIGURES if not lacks.get(name)]
 
 
@@ -416,6 +442,7 @@ def _methods(voice: Voice) -> Iterator[Block]:
 _SECTIONS = {
     "how": _how,
     "path": _path,
+    "firm": _firm,
     "alike": _alike,
     "components": _components,
     "agree": _agree,

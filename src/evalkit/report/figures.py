@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
-import matplotlib as mpl
 import seaborn as sns
-from matplotlib import font_manager
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
-from evalkit.findings import Findings, OverlapBin, PathPoint
-from evalkit.report import alike, fonts, numbers
+from evalkit.findings import Findings, OverlapBin, Overturn, PathPoint
+from evalkit.report import alike, numbers
 from evalkit.report import components as component_words
 from evalkit.report.bottom_line import reference_time
-from evalkit.report.voice import Speaker, Voice, published_interval
-
-TREATED, COMPARISON, BAND, INK, PALE, WARNING = "#12436d", "#b35900", "#c3d5e6", "#24292f", "#8a929b", "#8c1d18"
-TOTAL = "#6f97bf"
-
-STYLE: dict[str, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 10,
-    "axes.labelsize": 9,
-    "axes.edgecolor": "#5b646e",
-    "axes.linewidth": 0.8,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": "#e4e7eb",
-    "grid.linewidth": 0.7,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "text.parse_math": False,
-    "axes.unicode_minus": True,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "evalkit",
-    "pdf.fonttype": 42,
-}
-
-
-class Picture(Figure):
-    """A figure that a notebook shows as SVG, the same on every run, whatever its settings for pictures are."""
-
-    def _repr_svg_(self) -> str:
-        return svg(self, str(self.get_label()))
+from evalkit.report.pictures import (
+    BAND,
+    COMPARISON,
+    INK,
+    TOTAL,
+    TREATED,
+    WARNING,
+    Picture,
+    canvas,
+    legend,
+    look,
+    value_ticks,
+)
+from evalkit.report.voice import Voice, published_interval
 
 
 def event_study(findings: Findings, lang: str, narrow: bool = False) -> Picture:
@@ -108,16 +76,6 @@ def _path_points(axes: Axes, voice: Voice, points: Sequence[PathPoint], scale: i
         label = voice.say(f"figure.event_study.estimate_{name}")
         times = [p.event_time for p in kept]
         axes.plot(times, values, "o", markersize=5.5, color=TREATED, markerfacecolor=face, markeredgewidth=1.3, label=label)
-
-
-def legend(figure: Figure, axes: Axes, narrow: bool) -> None:
-    """Put the key below the figure: what the dots are, then what the ranges are."""
-    handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: (isinstance(handles[i], Line2D) is False, i))
-    figure.legend(
-        [handles[i] for i in order], [labels[i] for i in order], loc="outside lower left", ncols=2 if narrow else 3,
-        handlelength=1.6, columnspacing=1.4, borderaxespad=0,
-    )  # fmt: skip
 
 
 def _event_ticks(axes: Axes, voice: Voice, narrow: bool) -> None:
@@ -338,50 +296,43 @@ def components(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     return figure
 
 
-DRAW = {"event_study": event_study, "overlap": overlap, "components": components, "estimators": estimators, "trends": trends}
-
-
-def svg(figure: Figure, prefix: str) -> str:
-    """Return a figure as SVG text, the same on every run; a prefix makes its ids its own, so that several fit in one page."""
-    out = io.StringIO()
+def firmness(findings: Findings, lang: str, narrow: bool = False) -> Picture:
+    """Return the range of the effect by the yearly drift between the groups, with the drift that undoes it and the largest before."""
+    voice = Voice(findings, lang)
+    found = findings.firm.overturn if findings.firm else None
+    assert isinstance(found, Overturn)
     with look():
-        figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    text = out.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
-    return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", text)
+        figure, axes = canvas(voice, "firmness", narrow, 3.6)
+        drift = [point.drift for point in found.curve]
+        ends = [point.low for point in found.curve], [point.high for point in found.curve]
+        axes.fill_between(drift, *ends, color=BAND, linewidth=0, label=voice.say("figure.firmness.range"))
+        for end in ends:
+            axes.plot(drift, end, color=TREATED, linewidth=1.3)
+        axes.axhline(0, color=INK, linewidth=0.8)
+        marks: tuple[tuple[str, float | None, Any, str], ...] = (
+            ("before", found.largest_before, (0, (1, 2)), COMPARISON),
+            ("breakdown", found.breakdown, (0, (5, 2)), WARNING),
+        )
+        for name, value, style, color in marks:
+            if value:
+                label = voice.say(f"figure.firmness.{name}", amount=numbers.money(value))
+                axes.axvline(value, color=color, linestyle=style, linewidth=1.5, label=label)
+        axes.plot([0], [found.effect], "D", color=TREATED, markersize=6, clip_on=False, label=voice.say("figure.firmness.estimate"))
+        axes.set_xlim(0, max(drift))
+        axes.margins(y=0.08)
+        axes.set_title(voice.say("figure.firmness.y"))
+        axes.set_xlabel(voice.say("figure.firmness.x"))
+        value_ticks(axes.yaxis, "level")
+        value_ticks(axes.xaxis, "level", 5 if narrow else 8)
+        legend(figure, axes, narrow)
+    return figure
 
 
-def look() -> Any:
-    """Return the look of all figures, as a context that leaves the caller's settings alone."""
-    style = {**sns.axes_style("ticks"), **STYLE}
-    if path := fonts.files().get("sans"):
-        if not any(entry.fname == str(path) for entry in font_manager.fontManager.ttflist):
-            font_manager.fontManager.addfont(path)
-        style["font.family"] = [fonts.FACES["sans"]]
-    return mpl.rc_context(style)
-
-
-def canvas(voice: Speaker, name: str, narrow: bool, height: float) -> tuple[Picture, Axes]:
-    """Return an empty figure, marked where data are simulated; a narrow one is for telephones."""
-    figure = Picture(figsize=(3.75 if narrow else 6.9, height), layout="constrained")
-    figure.set_label(f"{name}-narrow" if narrow else name)
-    axes = figure.add_subplot()
-    axes.use_sticky_edges = False
-    sns.despine(ax=axes)
-    if voice.simulated:
-        mark = voice.say("status.simulated")
-        if narrow:
-            figure.suptitle(mark, x=0.995, ha="right", fontsize=8, color=WARNING)
-        else:
-            axes.set_title(mark, loc="right", fontsize=8, color=WARNING)
-    return figure, axes
-
-
-def value_ticks(axis: Any, scale: str, count: int = 7) -> None:
-    """Freeze the ticks of an axis of effects, with true minus signs."""
-    low, high = axis.get_view_interval()
-    ticks = [tick for tick in MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]
-    step = min((b - a for a, b in pairwise(ticks)), default=1.0)
-    decimals = 0 if step >= 1 and all(float(tick).is_integer() for tick in ticks) else 1 if step >= 0.5 or scale == "level" else 2
-    axis.set_ticks(ticks, labels=[numbers.fixed(tick, decimals) for tick in ticks])
+DRAW = {
+    "event_study": event_study,
+    "firmness": firmness,
+    "overlap": overlap,
+    "components": components,
+    "estimators": estimators,
+    "trends": trends,
+}

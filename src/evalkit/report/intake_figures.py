@@ -15,10 +15,10 @@ from matplotlib.ticker import MaxNLocator
 
 from evalkit.intake.record import Bin, CodeChange, IntakeRecord
 from evalkit.report import numbers
-from evalkit.report.figures import BAND, INK, PALE, TREATED, Picture, canvas, look
 from evalkit.report.intake_captions import COLUMNS_DRAWN, UNITS_DRAWN, change_told, dated, lines_drawn
 from evalkit.report.intake_tables import missing_by_column
 from evalkit.report.intake_voice import IntakeVoice
+from evalkit.report.pictures import BAND, INK, PALE, TREATED, Picture, canvas, look
 
 # Paler than any text needs on white, darker than white: light for complete, the house's blue for empty.
 SHADES = ["#ffffff", "#dfe8f0", "#a9c1d6", "#5f8cb0", TREATED]

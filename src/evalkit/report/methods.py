@@ -61,7 +61,7 @@ def _anticipation(voice: Voice) -> str:
 
 def _band(voice: Voice) -> list[tuple[str, str]]:
     findings = voice.findings
-    if not voice.ranges:
+    if findings.path_critical is None:
         return []
     critical = numbers.fixed(findings.path_critical, 2)
     return [("band", voice.say("method.band_text", critical=critical, seed=findings.seed))]

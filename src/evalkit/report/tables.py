@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 
-from evalkit.findings import Cohort, CovariateBalance, DateRow, EstimatorRow, Findings, Interval, PathPoint, Told
-from evalkit.report import components, numbers
+from evalkit.findings import Cohort, CovariateBalance, DateRow, EstimatorRow, Findings, Interval, Overturn, PathPoint, Told
+from evalkit.report import components, firmness, numbers
 from evalkit.report.blocks import Cell, Column, Row, Table
 from evalkit.report.remarks import never_code
 from evalkit.report.voice import Voice
 from evalkit.study import Published
 
 ADDING = 0.05  # below this components add up to the total in all digits that a table shows
-ORDER = ("path", "balance", "overlap", "components", "estimators", "sample", "cohorts", "dates")
+ORDER = ("path", "drift", "few_clusters", "balance", "overlap", "components", "estimators", "sample", "cohorts", "dates")
 
 
 def table(voice: Voice, name: str) -> Table:
@@ -33,7 +33,7 @@ def table(voice: Voice, name: str) -> Table:
         tuple(columns),
         tuple(rows),
         tuple(notes),
-        cards=name in ("balance", "overlap", "components", "estimators", "cohorts", "dates"),
+        cards=name in ("few_clusters", "balance", "overlap", "components", "estimators", "cohorts", "dates"),
     )
 
 
@@ -41,6 +41,8 @@ def _present(findings: Findings) -> list[str]:
     """Return the tables that a report of these findings holds, in order."""
     balance = findings.alike
     lacks = {
+        "drift": findings.firm is None or not isinstance(findings.firm.overturn, Overturn),
+        "few_clusters": findings.firm is None,
         "balance": balance is None or not balance.covariates,
         "overlap": balance is None or not balance.cohorts,
         "components": findings.components is None,
@@ -201,7 +203,12 @@ def _path(voice: Voice) -> Made:
     notes = [voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect())]
     if not voice.ranges:
         return columns, rows, [*notes, voice.say("table.no_range"), voice.say("table.path_note_plain")]
-    notes.append(voice.say("table.path_note", critical=numbers.fixed(voice.findings.path_critical, 2)))
+    critical = voice.findings.path_critical
+    notes.append(
+        voice.say("table.path_note_single")
+        if critical is None
+        else voice.say("table.path_note", critical=numbers.fixed(critical, 2))
+    )
     if any(point.low is None and not point.reference for point in voice.findings.path):
         notes.append(voice.say("table.path_alone"))
     return columns, rows, notes
@@ -451,5 +458,5 @@ def _not_estimated(sample: Told) -> int | None:
 
 _MAKERS = {
     "estimators": _estimators, "path": _path, "cohorts": _cohorts, "sample": _sample, "dates": _dates, "balance": _balance,
-    "overlap": _overlap, "components": _components,
+    "overlap": _overlap, "components": _components, "drift": firmness.drift_table, "few_clusters": firmness.methods_table,
 }  # fmt: skip

@@ -224,6 +224,11 @@ class Voice(Speaker):
         return self.findings.verdict != "too_few"
 
     @cached_property
+    def banded(self) -> bool:
+        """Whether the path has a simultaneous band, which needs more clusters than a range of one year."""
+        return self.findings.path_critical is not None
+
+    @cached_property
     def first_clean_start(self) -> int:
         """The last year in which a start leaves no clean year before it, which is when units count as treated from the start."""
         return min(self.findings.sample.periods) + self.findings.anticipation

@@ -178,3 +178,8 @@ def test_rounding_in_a_column_of_doses_is_no_change_of_treatment() -> None:
     data = panel([1, 1], dose=[0.0, 0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2, 0.3])
     rollout = ek.Rollout.from_dose(data, "dose")
     assert list(rollout.first_treated) == [2015, np.inf]
+
+
+def test_a_code_for_never_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ek.RolloutError, match="never='missing' is no number: say the code"):
+        ek.Rollout.from_first_treated(ek.example_design().panel, "first_treated", never="missing")

@@ -298,7 +298,6 @@ def _components(found: Components | None, anything: bool, minimum: int) -> Compo
 TELLING = (
     "DETECTABLE_FEW_CLUSTERS",
     "FEW_CLUSTERS_HONEST",
-    "PERMUTATION_CANNOT_REJECT",
     "WHOLE_VECTORS_MOVED",
     "ASSIGNMENTS_REFUSED",
 )

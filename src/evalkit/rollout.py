@@ -87,7 +87,12 @@ class Rollout:
         series = _as_numbers(panel, column)
         by_unit = _one_per_unit(panel, series, column)
         codes = tuple(never) if isinstance(never, (tuple, list, np.ndarray)) else (never,)
-        declared = [np.nan if code is None or code is pd.NaT else float(code) for code in codes]
+        try:
+            declared = [np.nan if code is None or code is pd.NaT else float(code) for code in codes]
+        except (TypeError, ValueError):
+            raise RolloutError(
+                f"never={never!r} is no number: say the code that stands for never, such as 0, or None for an empty cell."
+            ) from None
         if clash := [code for code in declared if panel.periods[0] < code <= panel.periods[-1]]:
             raise RolloutError(
                 f"never={clash[0]:g} lies within the panel's periods ({panel.periods[0]}-{panel.periods[-1]}), so it would hide a real "

@@ -37,7 +37,7 @@ BY_HAND = changes([1, 2, 3, 6], [1, 1, None, None])
 
 def test_shares_lost_by_hand_with_the_error_of_their_difference() -> None:
     """0 of 4 and 2 of 4 were lost: the difference is -50 points, its error root(0.5 * 0.5 / 4)."""
-    found = attrition(design(BY_HAND))
+    found = attrition(design(BY_HAND), correction="none")
     table = found.table.set_index("arm")
     assert table["estimate"].tolist() == [0, 0.5, -0.5] and table["seen"].tolist() == [4, 2, 6]
     assert table.loc["difference", "std_error"] == pytest.approx(np.sqrt(0.5 * 0.5 / 4))
@@ -62,8 +62,8 @@ def test_attrition_does_not_depend_on_what_the_design_does_with_missing_rows() -
 
 def test_units_of_one_county_that_leave_together_are_one_event() -> None:
     frame = changes([1.0, 1.0, None, None] * 4, [1.0, 1.0, 1.0, 1.0] * 4, per_county=2)
-    alone = attrition(design(frame)).table["std_error"].iloc[0]
-    together = attrition(design(frame), cluster="county").table["std_error"].iloc[0]
+    alone = attrition(design(frame), correction="none").table["std_error"].iloc[0]
+    together = attrition(design(frame), cluster="county", correction="none").table["std_error"].iloc[0]
     assert together == pytest.approx(alone * np.sqrt(2))
 
 
@@ -109,7 +109,7 @@ def test_errors_are_those_of_lees_proposition() -> None:
     treated, comparison = generator.normal(1, 1, 100), generator.normal(0, 1, 80)
     treated[:20], comparison[:32] = np.nan, np.nan  # 80% and 60%: 60 of 80 are kept, no unit in part
     as_list = [[None if np.isnan(v) else float(v) for v in arm] for arm in (treated, comparison)]
-    found = lee_bounds(design(changes(*as_list)))
+    found = lee_bounds(design(changes(*as_list)), correction="none")
     bound, error = lee_formula(treated, comparison)
     row = found.table.iloc[0]
     assert row["estimate"] == pytest.approx(bound, rel=1e-10) and row["std_error"] == pytest.approx(error, rel=1e-8)

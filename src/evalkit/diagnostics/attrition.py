@@ -117,7 +117,9 @@ def attrition(design: Design, *, base: int | None = None, at: int | None = None,
         psi[arm, column] = (lost[arm] - theta[column]) * len(lost) / arm.sum()
     theta[2], psi[:, 2] = theta[0] - theta[1], psi[:, 0] - psi[:, 1]
     names = [*ARMS, "difference"]
-    estimate = Estimate(theta, psi, cell_frame("attrition", 3, name=names), who.keys, Facts(len(lost)), ())
+    estimate = Estimate(
+        theta, psi, cell_frame("attrition", 3, name=names), who.keys, Facts(len(lost), correction="clusters", reference="t"), ()
+    )
     numbers = infer(estimate, **inference)[["estimate", "std_error", "conf_low", "conf_high", "p_value"]]
     numbers["no_error"] = np.where(numbers["std_error"] > 0, "", "Nobody was lost, or everybody: a share without variation.")
     units = [int(who.treated.sum()), int((~who.treated).sum())]

@@ -253,7 +253,9 @@ def _bounds(
 ) -> AttritionBounds:
     cells = cell_frame("bound", 2, name=["lower", "upper"])
     psi = np.column_stack([low[1], high[1]])
-    estimate = Estimate(np.array([low[0], high[0]]), psi, cells, who.keys, Facts(len(who.seen)), ())
+    estimate = Estimate(
+        np.array([low[0], high[0]]), psi, cells, who.keys, Facts(len(who.seen), correction="clusters", reference="t"), ()
+    )
     table = infer(estimate, **inference | {"level": level})
     errors = table["std_error"].to_numpy()
     spread = covariance(estimate, *(inference.get(choice) for choice in ("cluster", "correction", "reference")))

@@ -155,7 +155,7 @@ def near_products(degrees: Array, values: Array, cutoff: float, kernel: str) -> 
     point = np.column_stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)])
     values = values[order]
     P, T, k = values.shape
-    flat, total, width = values.reshape(P, T * k), np.zeros((k, k)), 256
+    flat, total, width = values.reshape(P, T * k), np.zeros((k, k)), 64
     for start in range(0, P, width):
         block = slice(start, min(start + width, P))
         reach = cutoff * (1 + 1e-9)
@@ -168,16 +168,18 @@ def near_products(degrees: Array, values: Array, cutoff: float, kernel: str) -> 
 
 def _weights(here: Array, there: Array, cutoff: float, kernel: str) -> Array:
     """Return the (a, b) weights between points (a, 3) and (b, 3) of the unit sphere."""
-    # Differences, not inner products: those lose half the digits of small distances.
-    chord2 = np.zeros((len(here), len(there)))
-    for axis in range(3):
-        chord2 += (here[:, None, axis] - there[None, :, axis]) ** 2
-    inside = chord2 <= (2 * np.sin(min(cutoff, np.pi) / 2)) ** 2
+    from scipy.spatial.distance import cdist
+
+    # Squared differences, not inner products: those lose half the digits of small distances.
+    weight = np.asarray(cdist(here, there, "sqeuclidean"))
     if kernel == "uniform":
-        return np.asarray(inside, float)
-    weight = np.zeros(chord2.shape)
-    weight[inside] = np.maximum(1 - 2 * np.arcsin(np.minimum(np.sqrt(chord2[inside]) / 2, 1)) / cutoff, 0)
-    return weight
+        return np.asarray(weight <= (2 * np.sin(min(cutoff, np.pi) / 2)) ** 2, float)
+    np.sqrt(weight, out=weight)
+    np.minimum(weight / 2, 1, out=weight)
+    np.arcsin(weight, out=weight)
+    weight *= -2 / cutoff
+    weight += 1
+    return np.asarray(np.maximum(weight, 0, out=weight))
 
 
 def place_of(rows: pd.DataFrame, place: str | None) -> str:

@@ -98,7 +98,7 @@ def permutation(voice: Voice, found: Permuted | NotTold) -> Iterator[str]:
         told = voice.phrase(f"firm.possible{'' if found.possible else '_many'}", **counts)
     yield voice.say("firm.smallest", what=what, possible=told, how=how, smallest=smallest)
     yield voice.say("firm.permuted", p=numbers.p_sentence(found.p_value))
-    if found.cannot and "PERMUTATION_CANNOT_REJECT" not in [remark.code for remark in found.remarks]:
+    if found.cannot:
         yield voice.say("firm.cannot")
     for remark in found.remarks:
         yield sentence(voice, remark)

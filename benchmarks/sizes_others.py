@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,6 @@ from scipy import special
 from sizes_single import (
     BASE,
     LEVEL,
-    LOTS,
     YEARS,
     Array,
     Found,
@@ -56,7 +54,7 @@ def _quadratic(theta: Array, matrix: Array) -> Array:
 
 def _lots(world: World, draws: int, key: int) -> list[tuple[Array, Array]]:
     return [
-        (treated, world.totals(draws // LOTS, np.random.default_rng([key, lot, world.clusters, world.treated])))
+        (treated, world.totals(draws // world.parts, np.random.default_rng([key, lot, world.clusters, world.treated])))
         for lot, treated in enumerate(world.lots())
     ]
 
@@ -99,9 +97,11 @@ def leads(world: World, draws: int) -> Found:
         found["leads, Hotelling"] = special.fdtrc(q, left, W * left / ((world.rare - 1) * q)) < LEVEL if left > 0 else None
         adjusted_for, made = Regressed.of(study, world, totals).influence("CR2")
         eta = hotelling_degrees(made)
-        H = _quadratic(theta, np.einsum("dgk,dgl->dkl", adjusted_for, adjusted_for)) * (eta - q + 1) / (eta * q)
-        same(H[0], wald(study, "county", "CR2").statistic, "HTZ")
-        found["leads, HTZ"] = special.fdtrc(q, eta - q + 1, H) < LEVEL
+        found["leads, HTZ"] = None  # refused with fewer degrees of freedom than leads
+        if eta >= q:
+            H = _quadratic(theta, np.einsum("dgk,dgl->dkl", adjusted_for, adjusted_for)) * (eta - q + 1) / (eta * q)
+            same(H[0], wald(study, "county", "CR2").statistic, "HTZ")
+            found["leads, HTZ"] = special.fdtrc(q, eta - q + 1, H) < LEVEL
         parts.append(found)
     return _together(parts)
 
@@ -250,11 +250,11 @@ def lines(rows: int, draws: int) -> Found:
 def power(world: World, draws: int) -> Found:
     """Return whether the effect said to be detectable with 80% is found."""
     parts: list[Found] = []
-    for treated, totals in _lots(world, draws, 19):
-        told = detectable_effect(world.design(treated, totals[0]), cluster="county", noise=Noise(1.0, 0.0, 1.0, 0.5))
+    lots, G = _lots(world, draws, 19), world.clusters
+    told = detectable_effect(world.design(lots[0][0], lots[0][1][0]), cluster="county", noise=Noise(1.0, 0.0, 1.0, 0.5))
+    for treated, totals in lots:
         d = totals[:, :, BASE + 1 :].mean(axis=2) - totals[:, :, BASE]
         theta, influence = by_sides(d, world.villages, treated)
-        G = world.clusters
-        rejected: Any = two_sided(theta + told.effect, G / (G - 1) * (influence**2).sum(axis=1), G - 1)
-        parts.append({"power, GroupTime t(G-1)": rejected})
+        p_value = two_sided(theta + told.effect, G / (G - 1) * (influence**2).sum(axis=1), G - 1)
+        parts.append({"power, GroupTime t(G-1)": p_value < LEVEL})
     return _together(parts)

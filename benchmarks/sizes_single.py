@@ -20,9 +20,9 @@ from evalkit.inference.wild_sums import Lost, Pieces, drawn, influence_pieces, r
 from evalkit.least_squares import Parts
 
 Array = np.ndarray[Any, Any]
-Found = dict[str, Array | None]  # (D,) whether each draw rejects; None where the method refuses
+Found = dict[str, Array | None]  # (D,) whether each draw rejects, or its p-value; None where the method refuses
 
-LEVEL, LOTS, SIGNS, MOVED = 0.05, 5, 399, 999
+LEVEL, SIGNS, MOVED = 0.05, 399, 999
 FIRST, YEARS, BASE = 2011, 10, 4  # programmes start in the sixth of ten years; effects are measured from the fifth
 WITH_ITSELF, ALONE = 0.5, 0.7  # AR(1) of county shocks
 FORMS = [
@@ -36,7 +36,7 @@ FORMS = [
 class World:
     """A panel of villages in counties without any effect: county-year AR(1) shocks and noise of villages of the same variance.
 
-    ``sizes``: "equal" (4 villages a county), "1:10" (1 to 10 villages, treated counties drawn by lot in five lots), "largest treated"
+    ``sizes``: "equal" (4 villages a county), "1:10" (1 to 10 villages, treated counties drawn by lot, in 20 lots), "largest treated"
     (1 to 10, never by lot), "alone" (a county is one row a year, AR(1) with 0.7).
     """
 
@@ -60,12 +60,17 @@ class World:
             return np.full(self.clusters, 4 if self.sizes == "equal" else 1)
         return np.linspace(10, 1, self.clusters).round().astype(int)
 
+    @property
+    def parts(self) -> int:
+        """How many lots, or at least sets of random signs and of assignments, the draws are divided over."""
+        return 20 if self.sizes == "1:10" else 10
+
     def lots(self) -> Iterator[Array]:
-        """Yield (G,) treated counties: several lots where it matters which."""
+        """Yield (G,) treated counties: another lot each time where counties differ and treatment is by lot."""
         first = np.arange(self.clusters) < self.treated
-        for lot in range(LOTS):
-            uneven = self.sizes == "1:10"
-            yield np.random.default_rng([lot, self.clusters, self.treated]).permutation(first) if uneven else first
+        for lot in range(self.parts):
+            by_lot = self.sizes == "1:10"
+            yield np.random.default_rng([lot, self.clusters, self.treated]).permutation(first) if by_lot else first
 
     def totals(self, draws: int, generator: np.random.Generator) -> Array:
         """Return (D, G, T) sums over the villages of each county and year: all that estimates clustered by county depend on."""
@@ -111,9 +116,9 @@ def same(one: float, other: float, what: str) -> None:
 
 
 def two_sided(theta: Array, variance: Array, degrees: float = np.inf) -> Array:
-    """Return (D,) whether |t| is beyond the 5% point of t, or of z."""
-    critical = special.ndtri(1 - LEVEL / 2) if np.isinf(degrees) else special.stdtrit(degrees, 1 - LEVEL / 2)
-    return np.abs(theta) > critical * np.sqrt(variance)
+    """Return (D,) p-values of t, or of z."""
+    t = -np.abs(theta) / np.sqrt(variance)
+    return np.asarray(2 * (special.ndtr(t) if np.isinf(degrees) else special.stdtr(degrees, t)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,17 +178,17 @@ class Regressed:
 
 
 def boot(pieces: list[Pieces], theta: Array, weights: str, seed: int) -> Array:
-    """Return (D,) whether the bootstrap rejects zero; all draws of one lot share their signs."""
+    """Return (D,) p-values; fifty draws share their signs."""
     signs = Signs(weights, len(pieces[0].score), SIGNS, seed)
     out = []
     for d in range(0, len(pieces), 50):
         made = drawn(pieces[d : d + 50], replace(signs, seed=seed + d))
-        out += [shares_beyond(one, t, "symmetric")[0] < LEVEL for one, t in zip(made, theta[d : d + 50], strict=True)]
+        out += [shares_beyond(one, t, "symmetric")[0] for one, t in zip(made, theta[d : d + 50], strict=True)]
     return np.array(out)
 
 
 def of_two_way(world: World, treated: Array, totals: Array, seed: int) -> Found:
-    """Return what the tests of the two-way coefficient say."""
+    """Return the p-values of the two-way coefficient."""
     estimate = ek.TwoWay()(world.design(treated, totals[0]))
     one, G = Regressed.of(estimate, world, totals), world.clusters
     theta, found = one.theta[:, 0], Found()
@@ -193,11 +198,14 @@ def of_two_way(world: World, treated: Array, totals: Array, seed: int) -> Found:
     same(np.sqrt(variance[0]), plain.std_error[0], "clustered error")
     found["t(G-1)"] = two_sided(theta, variance, G - 1)
     for kind in ("CR2", "CR3"):
+        try:
+            spread = covariance(estimate, "county", kind)
+        except ek.EstimateError:  # one county alone decides the coefficient
+            found[kind] = None
+            continue
         influence, made = one.influence(kind)
-        spread = covariance(estimate, "county", kind)
         same(np.sqrt((influence[0] ** 2).sum()), spread.std_error[0], kind)
-        degrees = float(made.degrees()[0])
-        found[kind] = two_sided(theta, (influence[:, :, 0] ** 2).sum(axis=1), degrees) if np.isfinite(degrees) else None
+        found[kind] = two_sided(theta, (influence[:, :, 0] ** 2).sum(axis=1), float(made.degrees()[0]))
     for name, variant, restricted, weights in FORMS:
         try:
             pieces = one.pieces(variant, restricted)
@@ -216,7 +224,7 @@ def of_two_way(world: World, treated: Array, totals: Array, seed: int) -> Found:
 
 
 def of_permutations(world: World, treated: Array, d: Array, totals: Array, seed: int) -> Found:
-    """Return what permutations of the estimate and of its t statistic say: all assignments, or 999 of them."""
+    """Return the p-values of permutations of the estimate and of its t statistic: all assignments, or 999 of them."""
     possible = assignments(world.design(treated, totals[0]), "county")
     every = possible.all() if possible.count <= MOVED + 1 else np.vstack([possible.code, possible.drawn(MOVED, seed)])
     M = np.isfinite(possible.starts[:, 0])[every].astype(float)
@@ -229,11 +237,11 @@ def of_permutations(world: World, treated: Array, d: Array, totals: Array, seed:
         variance += (d**2 @ side.T - 2 * mean * ((d * n) @ side.T) + mean**2 * (side @ n**2)) / (side @ n) ** 2
     size, t = np.abs(theta), np.abs(theta) / np.sqrt(np.maximum(variance, 1e-30))
     p = [((one >= one[:, :1] * (1 - 1e-9)).mean(axis=1)) for one in (size, t)]
-    return {"permutation": p[0] <= LEVEL + 1e-12, "permutation of t": p[1] <= LEVEL + 1e-12}
+    return {"permutation": p[0], "permutation of t": p[1]}
 
 
 def of_group_time(world: World, treated: Array, totals: Array, seed: int) -> Found:
-    """Return what the tests of the average group-time effect say."""
+    """Return the p-values of the average group-time effect."""
     estimate, n, G = ek.aggregate(ek.GroupTime()(world.design(treated, totals[0]))), world.villages, world.clusters
     d = totals[:, :, BASE + 1 :].mean(axis=2) - totals[:, :, BASE]
     theta, influence = by_sides(d, n, treated)
@@ -250,12 +258,13 @@ def of_group_time(world: World, treated: Array, totals: Array, seed: int) -> Fou
 
 
 def single_effects(world: World, draws: int) -> Found:
-    """Return what every test of one effect says in a world."""
+    """Return whether every test of one effect rejects in a world."""
     parts = []
     for lot, treated in enumerate(world.lots()):
-        totals = world.totals(draws // LOTS, np.random.default_rng([7, lot, world.clusters, world.treated]))
+        totals = world.totals(draws // world.parts, np.random.default_rng([7, lot, world.clusters, world.treated]))
         parts.append(of_two_way(world, treated, totals, 1000 * lot) | of_group_time(world, treated, totals, 1000 * lot))
-    return {m: None if any(p[m] is None for p in parts) else np.concatenate([p[m] for p in parts]) for m in parts[0]}
+    together = {m: None if any(p[m] is None for p in parts) else np.concatenate([p[m] for p in parts]) for m in parts[0]}
+    return {m: None if p is None else p <= LEVEL + 1e-12 for m, p in together.items()}
 
 
 def path_of(world: World, treated: Array, totals: Array) -> tuple[Array, Array]:

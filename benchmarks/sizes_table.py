@@ -21,8 +21,7 @@ How often a nominal 5% test rejects what is true, in per cent, in simulated pane
 
 {errors}
 The panels: villages in counties over ten years, one start in the sixth year, county-year shocks AR(1) with 0.5 and village noise of the same variance;
-clustered by county. *equal*: four villages a county. *1:10*: one to ten villages, the treated counties drawn by lot (five lots, the same number of draws
-each). *largest treated*: the same, but the largest counties are the treated ones. *alone*: one row per county and year, AR(1) with 0.7. Bootstraps have 399 draws
+clustered by county. *equal*: four villages a county. *1:10*: one to ten villages, the treated counties drawn by lot, anew in each of 20 parts of the draws. *largest treated*: the same, but the largest counties are the treated ones. *alone*: one row per county and year, AR(1) with 0.7. Bootstraps have 399 draws
 (all signs up to 13 clusters), permutations 999 assignments or all there are. The worlds are homoskedastic but for the numbers of villages; where the treated
 are noisier than the others, sizes with few treated counties are worse.
 """

@@ -1,8 +1,9 @@
-"""What the readme and the page of estimators show runs as it is written, and what the page's tables say is so."""
+"""What the readme and the pages of estimators and of inference show runs as it is written, and what their tables say is so."""
 
 from __future__ import annotations
 
 import doctest
+import json
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +14,13 @@ import pandas as pd
 import pytest
 
 import evalkit as ek
+from evalkit.diagnostics.checks import CHECKS
+from evalkit.planted import THREATS
+from evalkit.words import catalogue
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("docs/estimators.md", "docs/estimators.zh-CN.md")
+INFERENCE = ("docs/inference.md", "docs/inference.zh-CN.md")
 
 
 @lru_cache
@@ -42,30 +47,71 @@ def test_every_make_target_the_readmes_name_exists():
         assert named & targets and named - targets <= {"and", "lint types"}, named - targets
 
 
-@pytest.mark.parametrize("name", ["README", "docs/estimators", "docs/intake"])
+@pytest.mark.parametrize("name", ["README", "docs/estimators", "docs/inference", "docs/intake"])
 def test_both_languages_link_to_each_other(name: str) -> None:
     own = Path(name).name
     assert f"{own}.zh-CN.md" in page(f"{name}.md") and f"{own}.md" in page(f"{name}.zh-CN.md")
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "docs/architecture.md", "docs/replications.md", *PAGES])
+@pytest.mark.parametrize(
+    "name", ["README.md", "README.zh-CN.md", "docs/architecture.md", "docs/replications.md", *PAGES, *INFERENCE]
+)
 def test_every_file_that_a_page_links_to_is_there(name: str) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page(name))
     missing = [link for link in links if "://" not in link and not (ROOT / name).parent.joinpath(link).exists()]
     assert missing == []
 
 
-def test_the_code_of_the_page_of_estimators_gives_what_it_shows() -> None:
-    shown = doctest.DocTestParser().get_doctest(code(PAGES[0]), {}, PAGES[0], PAGES[0], 0)
-    assert len(shown.examples) > 60
+@pytest.mark.parametrize(("name", "least"), [(PAGES[0], 60), (INFERENCE[0], 55)])
+def test_the_code_of_a_page_gives_what_it_shows(name: str, least: int) -> None:
+    shown = doctest.DocTestParser().get_doctest(code(name), {}, name, name, 0)
+    assert len(shown.examples) > least
     told: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(shown, out=told.append)
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS).run(shown, out=told.append)
     assert "".join(told) == ""
 
 
-def test_the_chinese_page_shows_the_same_code_and_numbers() -> None:
-    english, chinese = (re.sub(r" +#.*", "", code(name)) for name in PAGES)
+@pytest.mark.parametrize("pages", [PAGES, INFERENCE])
+def test_the_chinese_page_shows_the_same_code_and_numbers(pages: tuple[str, str]) -> None:
+    english, chinese = (re.sub(r" +#.*", "", code(name)) for name in pages)
     assert english == chinese
+
+
+def cells_of_tables(name: str) -> list[list[str]]:
+    lines = [line for line in page(name).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_tables_of_inference_have_the_same_shape_and_numbers_in_both_languages() -> None:
+    english, chinese = (cells_of_tables(name) for name in INFERENCE)
+    numbers = r"^[-+–/ .\d]+$"
+    assert [row[0] for row in english if row[0].startswith("`ek")] == [row[0] for row in chinese if row[0].startswith("`ek")]
+    told = [[[cell for cell in row if re.match(numbers, cell)] for row in rows] for rows in (english, chinese)]
+    assert told[0] == told[1] and sum(map(len, told[0])) > 400
+
+
+def test_the_table_of_threats_holds_every_check_and_every_threat() -> None:
+    rows = cells_of_tables(INFERENCE[0])
+    head = next(row for row in rows if row[0] == "planted")
+    assert [cell.strip("`") for cell in head[3:]] == list(CHECKS)
+    words = catalogue("en")
+    assert {words.say(f"threat.{threat}.name") for threat in THREATS} <= {row[0] for row in rows if len(row) == len(head)}
+
+
+def test_the_extract_of_sizes_is_the_recorded_simulation() -> None:
+    recorded = json.loads((ROOT / "benchmarks/sizes.json").read_text(encoding="utf-8"))["settings"]
+    rows = cells_of_tables(INFERENCE[0])
+    head = next(row for row in rows if row[:2] == ["G", "G1"])
+    shown = [row for row in rows if len(row) == len(head) and row[0].isdigit()]
+    assert len(shown) == 16
+    for row in shown:
+        for method, cell in zip(head[2:], row[2:], strict=True):
+            for told, sizes in zip(cell.split(" / "), ("equal", "1:10"), strict=True):
+                found = recorded[f"single effects: {row[1]} of {row[0]}, {sizes}"]["methods"][method]
+                if told == "–":
+                    assert found["rate"] is None
+                else:  # another run differs by chance, and the table by rounding
+                    assert float(told) / 100 == pytest.approx(found["rate"], abs=0.006 + 4 * found["mc_error"]), (row[:2], method)
 
 
 def table(name: str, columns: int) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from evalkit.inference.linear import covariance
 from evalkit.inference.nearby import EARTH, Conley, near_products
 from evalkit.inference.panel_covariances import Arellano, BeckKatz, White, panel_corrected
 from evalkit.least_squares import Columns, LeastSquares
+from evalkit.words import catalogue
 
 Array = np.ndarray[Any, Any]
 
@@ -225,6 +226,18 @@ def test_negative_eigenvalues_are_set_to_zero_and_said() -> None:
     assert notices["WIDE_CUTOFF"] == {"km": "150", "percent": 78}
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_remark_has_a_sentence_in_both_languages(language: str) -> None:
+    quoted: dict[str, dict[str, Any]] = {
+        "NEGATIVE_EIGENVALUES": {"negative": 1, "of": 2},
+        "DRISCOLL_KRAAY_FEW_PERIODS": {"periods": 12, "wanted": 20},
+        "WIDE_CUTOFF": {"km": "150", "percent": 78},
+    }
+    for code, facts in quoted.items():
+        sentence = catalogue(language).say(f"estimator_notice.{code}", **facts)
+        assert all(str(value) in sentence for value in facts.values())
+
+
 def test_few_periods_are_said_and_very_few_refused() -> None:
     (notice,) = DriscollKraay(1).notices(noise(10, 12))
     assert (notice.code, dict(notice.facts)) == ("DRISCOLL_KRAAY_FEW_PERIODS", {"periods": 12, "wanted": 20})
@@ -301,6 +314,10 @@ def test_coordinates_can_be_columns_of_the_rows() -> None:
         (lambda: covariance(noise(9, 6), DriscollKraay(1, "HC3")), "Residuals 'HC3' have a meaning for one regression only"),
         (lambda: covariance(ek.TwoWay()(design()), White("HC9")), "There is no kind of residuals 'HC9'"),
         (lambda: covariance(ek.TwoWay()(design()), Arellano(by="county")), "There is no group 'county'"),
+        (
+            lambda: covariance(noise(9, 6), NeweyWest(), "CR2"),
+            "'CR2' adjusts the residuals of separate clusters, and errors Newey-West",
+        ),
         (lambda: covariance(noise(9, 6), NeweyWest(), reference="F"), "There is no reference distribution 'F'"),
         (lambda: covariance(noise(9, 6), Conley(50, scattered(9), place="town")), "There is no column of the rows 'town'"),
     ],

@@ -289,3 +289,12 @@ def test_outcomes_without_noise_have_an_error_of_zero_and_not_too_few_clusters()
     design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income")
     told = ek.infer(ek.Stacked()(design).select(kind="overall"), cluster="county_id").iloc[0]
     assert told["estimate"] == pytest.approx(0, abs=1e-12) and not told["std_error"] > 1e-12
+
+
+def test_the_table_carries_what_readers_should_know() -> None:
+    from evalkit.inference.dependence import DriscollKraay
+
+    estimate = ours(data())
+    assert ek.infer(estimate).attrs["notices"] == estimate.notices
+    codes = [notice.code for notice in ek.infer(estimate, cluster=DriscollKraay()).attrs["notices"]]
+    assert "DRISCOLL_KRAAY_FEW_PERIODS" in codes

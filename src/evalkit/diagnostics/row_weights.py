@@ -107,10 +107,18 @@ def row_weights(design: Design, estimator: Estimator) -> Array:
             "Design(..., unbalanced='drop_units')."
         )
     c = np.zeros(design.observations)
-    _judge_linear(design, estimator)
-    for one in there:
-        rows = cell == one
-        c[rows] = float(estimator(with_outcome(design, rows.astype(float))).theta[0]) * w[rows] / total[one]
+    try:
+        for one in there:
+            rows = cell == one
+            c[rows] = float(estimator(with_outcome(design, rows.astype(float))).theta[0]) * w[rows] / total[one]
+    except DesignError as reason:
+        estimator(
+            with_outcome(design, 10 + np.sin(1.7 * np.arange(design.observations)))
+        )  # refuses too when the design is at fault
+        raise DesignError(
+            "The estimator takes only some outcomes, so it is no weighted sum of them and its error is not known before the data are. Use "
+            f"one that is linear in the outcome, such as GroupTime() or TwoWay(). It says: {reason}"
+        ) from reason
     probe = np.sin(1.7 * np.arange(design.observations)) + 0.3 * np.cos(0.9 * design.period_index)
     found = float(estimator(with_outcome(design, probe)).theta[0])
     if not abs(found - c @ probe) <= LINEAR * max(1.0, float(np.abs(c).sum())):
@@ -119,20 +127,6 @@ def row_weights(design: Design, estimator: Estimator) -> Array:
             "data are. Use an estimator that is linear in the outcome, such as GroupTime() or TwoWay(), without weights that vary over time."
         )
     return c
-
-
-def _judge_linear(design: Design, estimator: Estimator) -> None:
-    """Raise DesignError when an estimator that takes smooth outcomes refuses zeros and ones: it is no sum of outcomes."""
-    smooth = with_outcome(design, 10 + np.sin(1.7 * np.arange(design.observations)))
-    estimator(smooth)
-    first = (design.period_index == 0).astype(float)
-    try:
-        estimator(with_outcome(design, first))
-    except DesignError as reason:
-        raise DesignError(
-            "The estimator takes only some outcomes, so it is no weighted sum of them and its error is not known before the data are. Use "
-            f"one that is linear in the outcome, such as GroupTime() or TwoWay(). It says: {reason}"
-        ) from reason
 
 
 def _alike(design: Design) -> Array:

@@ -15,6 +15,7 @@ from evalkit.errors import EstimateError, first_five, unknown
 from evalkit.estimate import Estimate, sum_within
 from evalkit.inference.sandwich import Adjusted, adjusted, hotelling_degrees
 from evalkit.inference.small_sample import CORRECTIONS, LEVERAGE, OBSERVATION, SmallSample, policy
+from evalkit.notices import Notice
 
 __all__ = ["CORRECTIONS", "Covariance", "Inference", "JointTest", "SmallSample", "covariance", "has_own_noise", "infer", "wald"]
 
@@ -32,6 +33,9 @@ class Dependence(Protocol):
 
     def covariance(self, estimate: Estimate, correction: str | SmallSample | None, reference: str | None) -> Covariance:
         """Return the covariance of an estimate."""
+
+    def notices(self, estimate: Estimate) -> tuple[Notice, ...]:
+        """Return what a reader should know of it: too few periods, a cutoff that reaches everywhere."""
 
 
 Clusters = str | Sequence[str] | Dependence | None
@@ -291,7 +295,7 @@ class Inference:
     seed: int | None = None
 
     def __call__(self, estimate: Estimate) -> pd.DataFrame:
-        """Return the table of an estimate: one row a parameter."""
+        """Return the table of an estimate: one row a parameter; what readers should know is in its ``attrs["notices"]``."""
         from evalkit.inference.bootstrap import uniform_critical_value
 
         if not 0 < self.level < 1:
@@ -332,7 +336,10 @@ class Inference:
             "reference_distribution": spread.named_reference,
         }
         # All columns at once: pandas makes a frame faster than it widens one.
-        return pd.DataFrame({str(name): estimate.cells[name] for name in estimate.cells} | columns)
+        table = pd.DataFrame({str(name): estimate.cells[name] for name in estimate.cells} | columns)
+        told = self.cluster.notices(estimate) if isinstance(self.cluster, Dependence) else ()
+        table.attrs["notices"] = (*estimate.notices, *told)
+        return table
 
 
 def infer(estimate: Estimate, **choices: Any) -> pd.DataFrame:

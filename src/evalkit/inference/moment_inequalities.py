@@ -15,7 +15,7 @@ from evalkit.inference.fixed_length import FixedLength
 Array = np.ndarray[Any, Any]
 
 DRAWS, SEED = 20_000, 20_230  # of the least favourable critical value; fixed, so that a bound is a function of its inputs
-MOST_RAYS = 6_000
+MOST_RAYS, FEW_RAYS = 6_000, 200
 
 
 def extreme_rays(matrix: Array) -> Array:
@@ -224,7 +224,9 @@ def least_favourable(exposure: Array, kappa: float, single: Array) -> float:
 @lru_cache(maxsize=128)  # it depends on the covariance alone, and sizes and effects are many
 def _least_favourable(moved: bytes, single: bytes, k: int, kappa: float) -> float:
     exposure, draws = np.frombuffer(moved).reshape(-1, k), _draws(k)
-    rows = np.array_split(exposure, max(1, len(exposure) // 200))
+    if len(exposure) <= FEW_RAYS:  # choosing draws would take longer
+        return float(np.quantile((exposure @ draws).max(axis=0), 1 - kappa))
+    rows = np.array_split(exposure, len(exposure) // FEW_RAYS)
     bound = (np.frombuffer(single).reshape(-1, k) @ draws).max(axis=0)
     order = np.argsort(-bound, kind="stable")
     largest, needed = np.full(DRAWS, -np.inf), DRAWS - int((DRAWS - 1) * (1 - kappa))

@@ -48,7 +48,9 @@ class Conley(Dependence):
     made. Rows of one place are summed first. Small samples are those of single observations: N/(N-K), every absorbed effect counted,
     and t with N - K degrees of freedom, as in R's fixest, whose distances have a radius of 6376 km, whose kernel is uniform and
     whose pairs are of all years. Neither kernel is positive semi-definite over the plane: negative eigenvalues are set to zero.
-    A cutoff that is wide compared with the region leaves few independent places, and standard errors far too small.
+    Where it holds: with villages scattered over 500 by 500 km and errors shared within 25 km, a mean of nothing was rejected at 5% in
+    9 to 11% of trials at a cutoff of 80 km (26 to 54% when villages count as independent); shared within 50 km in 13 to 18%, at cutoffs
+    of 80 to 300 km. A cutoff that is wide compared with the region leaves few independent places: :meth:`notices` says so.
 
     Examples
     --------

@@ -50,7 +50,7 @@ class Arellano(OfRegression):
     True
     """
 
-    residuals: str = "HC1"
+    residuals: str = "HC0"
     by: str = "unit"
 
     @property

@@ -74,6 +74,7 @@ CLAIMS: dict[str, Claim] = {
     "GroupTime permutation": Claim(LOT, by_lot, at_most=True),
     "band, GroupTime z": Claim("infer: a uniform band needs 10 clusters", lambda w: w.clusters >= 10),
     "band, EventStudy t": Claim("infer: a uniform band needs 10 clusters", lambda w: w.clusters >= 10),
+    "band, EventStudy CR2": Claim("infer, in its errors: what to use with fewer than 10 clusters", sides(2), at_most=True),
     "leads, chi2": Claim("wald: chi-squared with z; no promise", None),
     "leads, F": Claim("wald: F with t(G-1); no promise", None),
     "leads, Hotelling": Claim(
@@ -124,7 +125,7 @@ def settings() -> Iterator[Setting]:
     """Yield everything that is measured."""
     few, more = World(6, 3), [World(10, 5), World(20, 10), World(40, 20), World(100, 50), World(20, 3), World(40, 5)]
     by_world: list[tuple[str, Any, list[World], int]] = [
-        ("bands", others.bands, more, 1_000),
+        ("bands", others.bands, [few, *more], 1_000),
         ("leads", others.leads, [few, *more], 1_000),
         ("bounds", others.bounds, more[1:], 500),
         ("families", others.families, more[:3], 300),

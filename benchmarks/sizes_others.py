@@ -30,7 +30,8 @@ from evalkit.errors import EvalkitError
 from evalkit.inference.bootstrap import uniform_critical_value
 from evalkit.inference.dependence import DriscollKraay
 from evalkit.inference.honest import Problem
-from evalkit.inference.linear import covariance, wald
+from evalkit.inference.joint_test import wald
+from evalkit.inference.linear import covariance
 from evalkit.inference.multiple import adjusted
 from evalkit.inference.nearby import Conley
 from evalkit.inference.sandwich import hotelling_degrees
@@ -68,15 +69,29 @@ def bands(world: World, draws: int) -> Found:
     parts: list[Found] = []
     for lot, (treated, totals) in enumerate(_lots(world, draws, 11)):
         theta, influence = path_of(world, treated, totals)
-        spread = covariance(ek.EventStudy()(world.design(treated, totals[0])).select(kind="event_time"), "county")
-        matrix = np.einsum("dgk,dgl->dkl", influence, influence)
-        same(np.sqrt(spread.factor * matrix[0, 0, 0]), spread.std_error[0], "error of a lead")
-        largest = (np.abs(theta) / np.sqrt(np.einsum("dkk->dk", matrix))).max(axis=1)
-        seeds = 10_000 * lot + np.arange(len(theta))
-        z = [uniform_critical_value(m, 1 - LEVEL, BANDS, int(s)) for m, s in zip(matrix, seeds, strict=True)]
-        t = [uniform_critical_value(m, 1 - LEVEL, BANDS, int(s), world.clusters - 1.0) for m, s in zip(matrix, seeds, strict=True)]
-        parts.append({"band, GroupTime z": largest > z, "band, EventStudy t": largest / np.sqrt(spread.factor) > t})
+        study = ek.EventStudy()(world.design(treated, totals[0])).select(kind="event_time")
+        study = study.select((study.cells["event_time"] != -1).to_numpy())
+        spread, careful = covariance(study, "county"), covariance(study, "county", "CR2")
+        adjusted_for, made = Regressed.of(study, world, totals).influence("CR2")
+        same(np.sqrt(spread.factor * (influence[0, :, 0] ** 2).sum()), spread.std_error[0], "error of a lead")
+        same(np.sqrt((adjusted_for[0, :, 0] ** 2).sum()), careful.std_error[0], "error of a lead (CR2)")
+        seed = 10_000 * lot
+        found: Found = {
+            "band, GroupTime z": outside(theta, influence, np.inf, seed),
+            "band, EventStudy t": outside(theta, np.sqrt(spread.factor) * influence, world.clusters - 1.0, seed),
+        }
+        if world.clusters < FEW_CLUSTERS:  # refused
+            found = dict.fromkeys(found)
+        parts.append(found | {"band, EventStudy CR2": outside(theta, adjusted_for, float(made.degrees().min()), seed)})
     return _together(parts)
+
+
+def outside(theta: Array, influence: Array, degrees: float, seed: int) -> Array:
+    """Return (D,) whether any of the K parameters (D, K) lies outside the band of its influence (D, G, K)."""
+    matrix = np.einsum("dgk,dgl->dkl", influence, influence)
+    largest = (np.abs(theta) / np.sqrt(np.einsum("dkk->dk", matrix))).max(axis=1)
+    critical = [uniform_critical_value(m, 1 - LEVEL, BANDS, seed + d, degrees) for d, m in enumerate(matrix)]
+    return np.asarray(largest > critical)
 
 
 def leads(world: World, draws: int) -> Found:

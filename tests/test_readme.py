@@ -103,7 +103,7 @@ def test_the_extract_of_sizes_is_the_recorded_simulation() -> None:
     rows = cells_of_tables(INFERENCE[0])
     head = next(row for row in rows if row[:2] == ["G", "G1"])
     shown = [row for row in rows if len(row) == len(head) and row[0].isdigit()]
-    assert len(shown) == 16
+    assert len(shown) == 18
     for row in shown:
         for method, cell in zip(head[2:], row[2:], strict=True):
             for told, sizes in zip(cell.split(" / "), ("equal", "1:10"), strict=True):

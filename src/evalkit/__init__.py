@@ -24,7 +24,7 @@ _PUBLIC = {
     "infer": "evalkit.inference.linear",
     "Inference": "evalkit.inference.linear",
     "covariance": "evalkit.inference.linear",
-    "wald": "evalkit.inference.linear",
+    "wald": "evalkit.inference.joint_test",
     "wild_bootstrap": "evalkit.inference.wild",
     "permute": "evalkit.inference.permutation",
     "smallest_p": "evalkit.inference.attainable",

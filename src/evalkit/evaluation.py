@@ -35,7 +35,8 @@ from evalkit.findings import (
 )
 from evalkit.how_firm import PRETREND_LEVEL, TOO_FEW_CLUSTERS, firm
 from evalkit.income_effect import headline
-from evalkit.inference.linear import Inference, has_own_noise, wald
+from evalkit.inference.joint_test import wald
+from evalkit.inference.linear import Inference, has_own_noise
 from evalkit.intake.personal_patterns import masked
 from evalkit.notices import Notice
 from evalkit.public_findings import disclosed

@@ -18,7 +18,7 @@ from evalkit.diagnostics.checks import CHECKS, Check, Trial
 from evalkit.diagnostics.threats import ThreatMatrix, threat_matrix, tried, wilson
 from evalkit.diagnostics.two_way_moments import coefficients_without, moments, reassigned_coefficients
 from evalkit.errors import DesignError, EstimateError
-from evalkit.inference.linear import wald
+from evalkit.inference.joint_test import wald
 from evalkit.inference.permutation import permute
 from evalkit.parallel import workers
 from evalkit.planted import THREATS, design_of, plantable, seed_of, world

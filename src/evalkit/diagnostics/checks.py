@@ -18,7 +18,8 @@ from evalkit.estimate import Estimate
 from evalkit.estimators.two_way import EventStudy, TwoWay
 from evalkit.inference.honest import Problem
 from evalkit.inference.honest_path import read_path
-from evalkit.inference.linear import covariance, has_own_noise, wald
+from evalkit.inference.joint_test import wald
+from evalkit.inference.linear import covariance, has_own_noise
 from evalkit.inference.wild import wild_bootstrap
 from evalkit.planted import Planted, World, design_of, seed_of, shuffled
 from evalkit.shape import Shape

@@ -12,7 +12,8 @@ import pandas as pd
 from evalkit.diagnostics.pretest_power import Drift, Leads, quantile, upper_tail
 from evalkit.errors import EstimateError, first_five, unknown
 from evalkit.estimate import Estimate, require_kinds, sum_within
-from evalkit.inference.linear import Covariance, JointTest, SmallSample, covariance, has_own_noise, wald
+from evalkit.inference.joint_test import JointTest, wald
+from evalkit.inference.linear import Covariance, SmallSample, covariance, has_own_noise
 from evalkit.notices import Notice
 
 Array = np.ndarray[Any, Any]
@@ -184,7 +185,7 @@ def pretrend(
     one = _leads(path, base, tested, spread, level, few)
     _judge_clusters(path.select(tested), cluster)
     joint = wald(path.select(tested), cluster, correction, reference, degrees)
-    one = replace(one, left=_left(joint))
+    one = replace(one, left=joint.left)
     effect = float(path.theta[_after(path)].mean() if half_of is None else half_of)
     half = one.drift(effect / 2 / one.later)
     verdict = "fails" if joint.p_value < level else "passes_with_power" if half.joint_power >= ENOUGH_POWER else "no_power"
@@ -317,11 +318,6 @@ def _judge_degrees(leads: int, degrees: float | None) -> None:
             f"{leads} leads cannot be tested jointly with {degrees:g} degrees of freedom: the clusters are too few. Test the leads nearest "
             f"to the start, at most {max(1, int(degrees) // 2)} of them: leads=(...)."
         )
-
-
-def _left(joint: JointTest) -> float:
-    """Return the second degrees of freedom of a joint test, infinite for chi-squared: F(3, 9) says nine."""
-    return float(joint.distribution.rstrip(")").split(", ")[1]) if joint.distribution.startswith("F") else np.inf
 
 
 def _table(path: Estimate, spread: Covariance, quantiles: Covariance, before: Array, asked: Array, known: Array) -> pd.DataFrame:

@@ -13,17 +13,16 @@ from scipy import special
 
 from evalkit.errors import EstimateError, first_five, unknown
 from evalkit.estimate import Estimate, sum_within
-from evalkit.inference.sandwich import Adjusted, adjusted, hotelling_degrees
+from evalkit.inference.sandwich import Adjusted, adjusted
 from evalkit.inference.small_sample import CORRECTIONS, LEVERAGE, OBSERVATION, SmallSample, policy
 from evalkit.notices import Notice
 
-__all__ = ["CORRECTIONS", "Covariance", "Inference", "JointTest", "SmallSample", "covariance", "has_own_noise", "infer", "wald"]
+__all__ = ["CORRECTIONS", "Covariance", "Inference", "SmallSample", "covariance", "has_own_noise", "infer"]
 
 Array = np.ndarray[Any, Any]
 
 IID = "iid"
 REFERENCES = ("t", "z", "satterthwaite")
-SINGULAR = 1e-12  # of the largest eigenvalue: a direction without variance
 FEW_CLUSTERS = 10  # a simultaneous band from fewer is far too narrow
 
 
@@ -126,10 +125,10 @@ def covariance(
     if isinstance(cluster, Dependence):
         return cluster.covariance(estimate, correction, reference)
     if correction in LEVERAGE:
-        return _with_leverage(estimate, cluster, str(correction), reference)[0]
+        return with_leverage(estimate, cluster, str(correction), reference)[0]
     if reference == "satterthwaite":
         plain = covariance(estimate, cluster, correction, "t")
-        return replace(plain, degrees=_with_leverage(estimate, cluster, "CR0", None)[0].degrees)
+        return replace(plain, degrees=with_leverage(estimate, cluster, "CR0", None)[0].degrees)
     name, small = policy(estimate.facts.correction if correction is None else correction)
     reference = _judged_reference(estimate.facts.reference if reference is None else reference)
     if cluster == IID:
@@ -180,7 +179,7 @@ def _refuse_nested(codes: Sequence[Array], clusters: Sequence[str]) -> None:
             )
 
 
-def _with_leverage(estimate: Estimate, cluster: Clusters, kind: str, reference: str | None) -> tuple[Covariance, Adjusted]:
+def with_leverage(estimate: Estimate, cluster: Clusters, kind: str, reference: str | None) -> tuple[Covariance, Adjusted]:
     """Return the covariance with residuals adjusted for leverage, t with Satterthwaite's degrees of freedom, and what it is made of."""
     regression = estimate.facts.regression
     if regression is None:
@@ -376,64 +375,3 @@ def has_own_noise(estimate: Estimate) -> Array:
     reference = estimate.cells["reference"].to_numpy(dtype=bool)
     units = estimate.cells["noisy_units"].to_numpy(dtype=float)
     return np.asarray(~reference & ~(units < 2))
-
-
-@dataclass(frozen=True)
-class JointTest:
-    """A Wald test that several parameters are zero."""
-
-    statistic: float
-    parameters: int
-    p_value: float
-    distribution: str
-
-
-def wald(
-    estimate: Estimate,
-    cluster: Clusters = None,
-    correction: str | SmallSample | None = None,
-    reference: str | None = None,
-    degrees: float | None = None,
-) -> JointTest:
-    """Test that all parameters of an estimate are zero: chi-squared with z, F with t (the convention of fixest's wald).
-
-    Parameters that are zero by construction are left out. With ``degrees`` d the covariance counts as estimated from d + 1
-    clusters: Hotelling's (d - k + 1) / (d k) times the statistic of k parameters is compared with F(k, d - k + 1), so that a few
-    clusters do not reject what is true. With CR2 and CR3 d is the one of Pustejovsky & Tipton (2018), their HTZ test.
-
-    Raises
-    ------
-    EstimateError
-        When there is nothing to test, or the covariance has fewer directions than parameters: too few clusters for so many of them,
-        or some are combinations of others.
-    """
-    shown = has_own_noise(estimate)
-    if not shown.any():
-        raise EstimateError("There is no parameter to test: all are reference periods or single units.")
-    if correction in LEVERAGE:
-        spread, found = _with_leverage(estimate.select(shown), cluster, str(correction), reference)
-        theta, matrix = estimate.theta[shown], spread.matrix
-        degrees = hotelling_degrees(found) if degrees is None and reference in (None, "satterthwaite") else degrees
-    else:
-        spread = covariance(estimate, cluster, correction, reference)
-        theta, matrix = estimate.theta[shown], spread.matrix[np.ix_(shown, shown)]
-    size = np.sqrt(np.maximum(np.diag(matrix), 0))
-    size = np.where(size > 0, size, 1.0)
-    values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
-    k, rank = len(theta), int((values > SINGULAR * values.max()).sum())
-    if rank < k:
-        raise EstimateError(
-            f"{k} parameters cannot be tested jointly: their covariance, from {spread.clusters} clusters ({spread.cluster}), has only {rank} "
-            "directions. Test fewer of them (estimate.select), average them (a coarser path), or cluster at a finer level."
-        )
-    statistic = float(((vectors.T @ (theta / size)) ** 2 / values).sum())
-    if degrees is not None:
-        if degrees < rank:
-            raise EstimateError(f"{rank} parameters cannot be tested jointly with {degrees:g} degrees of freedom.")
-        left = degrees - rank + 1
-        scaled = statistic * left / (degrees * rank)
-        return JointTest(scaled, rank, float(special.fdtrc(rank, left, scaled)), f"F({rank}, {left:g})")
-    if spread.reference == "z":
-        return JointTest(statistic, rank, float(special.chdtrc(rank, statistic)), f"chi2({rank})")
-    p_value = float(special.fdtrc(rank, spread.least_degrees, statistic / rank))
-    return JointTest(statistic / rank, rank, p_value, f"F({rank}, {spread.least_degrees:g})")

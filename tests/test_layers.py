@@ -84,7 +84,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "income_components": CORE | {"aggregation", "shares", "inference"},
     "combinations": CORE,
     "donors": CORE | {"comparison", "kernels", "estimators", "inference", "subset", "aggregation"},
-    "diagnostics": CORE | {"comparison", "kernels", "inference", "subset", "combinations", "income_components", "estimators", "shape", "planted"},
+    "diagnostics": CORE
+    | {"comparison", "kernels", "inference", "subset", "combinations", "income_components", "estimators", "shape", "planted"},
     "single_unit": CORE | {"comparison"},
     "shape": CORE,
     "planted": CORE | {"shape"},

@@ -93,7 +93,7 @@ def density_test(
     Cattaneo, Jansson & Ma (2020), with the numbers of R's rddensity 2.6, whose kernel "triangular" and jackknife are the defaults too. Weights
     do not enter. A density that falls gently is no jump; one that jumps is no proof of fraud, it says that the two sides were not
     left to chance. Heaps at round values that are no multiple of the distance to the cutoff make it reject too often (a fifth of 3,000 scores
-    rounded to 500, a cutoff between: 43% instead of 5%), so that heaps are told. What the test cannot see: sorting in both directions that cancels out.
+    rounded to 500, a cutoff between: 43 to 62% instead of 5%, by how scores are spread), so that heaps are told. What the test cannot see: sorting in both directions that cancels out.
 
     Examples
     --------

@@ -118,7 +118,8 @@ class Discontinuity:
 
     Notes
     -----
-    Calonico, Cattaneo & Titiunik (2014), Calonico, Cattaneo, Farrell & Titiunik (2019), with the numbers of R's rdrobust 3.0.0.
+    Calonico, Cattaneo & Titiunik (2014), Calonico, Cattaneo, Farrell & Titiunik (2019), with the numbers of R's rdrobust 3.0.0. In the
+    curved first design of the 2014 paper a robust 95% interval misses 9 to 10% of the time with 500 to 2,000 rows, a conventional one 12 to 15%.
     psi'psi / n**2 is its variance for every kind of residuals without clusters (those of HC1 carry their factor on each side). With clusters
     rdrobust takes the two sides as independent and each with its own G/(G-1) (n-1)/(n-k); here a cluster on both sides counts
     once, with the covariance between its sides, and the factor is that of :func:`evalkit.covariance`. Take-up that is constant on a

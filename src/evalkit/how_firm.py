@@ -55,7 +55,7 @@ MANY = 10**6  # assignments beyond are not counted for readers
 POWER = 0.8
 SHOWN = 0.05  # a p-value that can never be smaller shows nothing
 STEPS = 12  # of the picture
-TOLD = ("FEW_CLUSTERS_HONEST", "HONEST_FEW_LEADS", "HONEST_OPEN", "HONEST_EMPTY")
+TOLD = ("FEW_CLUSTERS_HONEST", "HONEST_FEW_LEADS", "HONEST_FEW_TREATED", "HONEST_OPEN", "HONEST_EMPTY")
 OF_ASSIGNMENTS = ("WHOLE_VECTORS_MOVED", "ASSIGNMENTS_REFUSED")
 
 

@@ -458,7 +458,7 @@ def test_attrition_is_refused_where_nobody_stays_untreated() -> None:
         ({"store": Path("no") / "such" / "folder.jsonl"}, EstimateError, "a file in a folder that exists"),
         ({"store": Path()}, EstimateError, "a file in a folder that exists"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_has_no_meaning_is_refused(choices: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):

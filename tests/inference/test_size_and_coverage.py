@@ -44,8 +44,8 @@ def within(rate: float, draws: int, at_most: bool = False) -> bool:
 def test_the_batch_says_what_the_library_says_of_each_panel(clusters: int, treated: int, sizes_of: str) -> None:
     world = World(clusters, treated, sizes_of)
     lot = next(world.lots())
-    totals = world.totals(2, np.random.default_rng(3))
-    totals[1:, lot, single.BASE + 1 :] += 2.5 * world.villages[lot][:, None]  # an effect, so that some tests reject
+    totals = world.totals(4, np.random.default_rng(3))
+    totals[3:, lot, single.BASE + 1 :] += 2.5 * world.villages[lot][:, None]  # an effect, so that some tests reject
     found = single.of_two_way(world, lot, totals, 0) | single.of_group_time(world, lot, totals, 0)
     average = [lambda d: ek.aggregate(ek.GroupTime()(d))]
     for draw, total in enumerate(totals):

@@ -56,6 +56,8 @@ class Spread:
             if v.sum() > 1e-12 * (self.own + self.shared).sum():
                 part.append(v.sum())
                 count.append(clusters * v.sum() ** 2 / (v**2).sum() - 1)
+        if not part:  # endlessly many units without shared shocks: nothing varies any more
+            return np.inf
         if min(count) < 1e-9:
             return 0.0
         return float(sum(part) ** 2 / sum(p**2 / c for p, c in zip(part, count, strict=True)))

@@ -87,6 +87,12 @@ class Dependence:
         degrees = small.degrees(facts, counted) if summed.alone or small.residual_degrees else float(summed.groups - 1)
         degrees = np.inf if reference == "z" else degrees
         matrix, negative = without_negative(summed.matrix)
+        alone = np.einsum("nk,nk->k", estimate.psi, estimate.psi) / len(estimate.psi) ** 2
+        if (gone := np.diag(matrix) < 1e-9 * alone).any():
+            raise EstimateError(
+                f"Errors {self.name} leave no variance for {int(gone.sum())} of {len(gone)} parameters: what neighbours have in common cancels "
+                'all of it. Take a shorter reach, the kernel "bartlett", or separate clusters.'
+            )
         remark = f"{negative} negative eigenvalues set to zero" if negative else ""
         return Covariance(matrix * factor, self.name, summed.groups, label, factor, reference, degrees, remark=remark)
 

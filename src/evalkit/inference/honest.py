@@ -26,7 +26,7 @@ Interval = tuple[float, float]
 METHODS = ("fixed length", "hybrid least favourable", "hybrid fixed length", "conditional")
 LINEAR = {"smoothness": fixed_length.of_smoothness, "drift": fixed_length.of_drift}
 SCALES = ("log", "level")
-FEW_CLUSTERS, FEW_TREATED, FEW_LEADS = 10, 5, 3
+FEW_CLUSTERS, FEW_TREATED, FEW_LEADS = 10, 6, 3
 NO_LOG = 5.0  # an effect of log income this large would be a factor of 148
 
 

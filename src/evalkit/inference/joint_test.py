@@ -40,6 +40,11 @@ def wald(
     clusters: Hotelling's (d - k + 1) / (d k) times the statistic of k parameters is compared with F(k, d - k + 1), so that a few
     clusters do not reject what is true. With CR2 and CR3 d is the one of Pustejovsky & Tipton (2018), their HTZ test.
 
+    Notes
+    -----
+    With few clusters the defaults reject what is true: four leads at nominal 5% in 17, 10 and 7% (chi-squared) and 9, 7 and 6% (F) of simulated panels with
+    20, 40 and 100 counties, half of them treated, in 46% with 5 of 40. CR2 (HTZ) and ``degrees`` of the smaller side stay below 6%.
+
     Raises
     ------
     EstimateError

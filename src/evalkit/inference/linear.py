@@ -280,7 +280,8 @@ class Inference:
     cluster, correction, reference : see :func:`covariance`
     band : "pointwise" or "uniform"
         Uniform: all parameters shown lie inside at once with probability ``level``; an average beside them keeps its
-        own interval.
+        own interval. It needs ten clusters, and many more to hold: with z, a nominal 95% band of a path missed it in 12, 8 and 7 of 100
+        simulated panels of 20, 40 and 100 counties, half of them treated, and in 29 with 5 of 40 treated.
     level : coverage, 0.95
     draws, seed : Gaussian draws behind a uniform band; the seed must be said for one
     """
@@ -358,12 +359,12 @@ def infer(estimate: Estimate, **choices: Any) -> pd.DataFrame:
 
 def _refuse_few(spread: Covariance) -> None:
     """Refuse a simultaneous band whose covariance rests on so few clusters that it would be far too narrow."""
-    if spread.clusters < FEW_CLUSTERS and spread.correction not in LEVERAGE:
+    if spread.clusters < FEW_CLUSTERS:
         raise EstimateError(
             f"A uniform band from {spread.clusters} clusters ({spread.cluster}) would be far too narrow: it needs {FEW_CLUSTERS}. With so few, "
-            "use correction='CR2' for a regression, evalkit.inference.wild.wild_bootstrap for single effects, "
-            "evalkit.inference.permutation.permute to rank the estimate among other assignments, or clusters at a finer level if "
-            "treatment was assigned there."
+            "look at single effects: correction='CR2' for a regression, evalkit.inference.wild.wild_bootstrap, "
+            "evalkit.inference.permutation.permute to rank them among other assignments; or use clusters at a finer level if treatment "
+            "was assigned there."
         )
 
 

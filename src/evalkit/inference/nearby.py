@@ -50,7 +50,7 @@ class Conley(Dependence):
     whose pairs are of all years. Neither kernel is positive semi-definite over the plane: negative eigenvalues are set to zero.
     Where it holds: with villages scattered over 500 by 500 km and errors shared within 25 km, a mean of nothing was rejected at 5% in
     9 to 11% of trials at a cutoff of 80 km (26 to 54% when villages count as independent); shared within 50 km in 13 to 18%, at cutoffs
-    of 80 to 300 km. A cutoff that is wide compared with the region leaves few independent places: :meth:`notices` says so.
+    of 80 to 300 km. Where neighbours are treated together it is worse: 9 to 16% with 100 to 400 counties. A cutoff that is wide compared with the region leaves few independent places: :meth:`notices` says so.
 
     Examples
     --------

@@ -70,7 +70,8 @@ def replay(estimator: Estimator, design: Design, cluster: str | None = None, map
     Notes
     -----
     MacKinnon, Nielsen & Webb (2023, Journal of Econometrics 232), section 4. Costs G estimations: for estimators without a usable
-    psi, and for few clusters.
+    psi, and for few clusters of which enough are treated. With few treated it is too short: a true zero is rejected at 5% in 9 to 18% of
+    simulated panels with two treated of ten or more clusters, in 8 to 12% with three of twenty or more.
     """
     whole = estimator(design)
     codes, keys = _clusters(design, cluster)

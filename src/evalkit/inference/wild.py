@@ -70,7 +70,7 @@ def wild_bootstrap(
     Parameters
     ----------
     estimate : Estimate
-        Coefficients of a regression (two-way effects, event studies, stacked and extended two-way regressions, sums of their
+        Coefficients of a regression (two-way effects, event studies, saturated and extended two-way regressions, sums of their
         coefficients), for which the bootstrap is the one of the literature; of any other estimate the influence of clusters is drawn.
     cluster : a declared cluster, in which the units are nested
     draws, seed : how many sets of weights, and the seed, which is not needed where all sets there are can be used

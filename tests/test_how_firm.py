@@ -8,12 +8,14 @@ import pytest
 import yaml
 
 from evalkit import Findings, GroupTime, Study, aggregate, evaluate
-from evalkit.findings import Headline, Interval, LeftOut, Needed, NotTold, Overturn, Permuted, Power, Seen
+from evalkit.findings import Headline
+from evalkit.firm_records import LeftOut, Needed, NotTold, Overturn, Permuted, Power, Seen
 from evalkit.how_firm import Money, Overall, _wild, stretch
 from evalkit.inference.honest import honest
 from evalkit.inference.linear import infer
 from evalkit.inference.replay import replay
 from evalkit.places import shared
+from evalkit.records import Interval
 from evalkit.study_data import designed, load
 from evalkit.subset import without_units
 

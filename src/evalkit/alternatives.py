@@ -14,8 +14,9 @@ from evalkit.errors import DesignError
 from evalkit.estimate import Estimate
 from evalkit.estimators import ESTIMATORS, GroupTime, TwoWay
 from evalkit.estimators.needs import unmet
-from evalkit.findings import EstimatorRow, Interval, NotUsed, Remark, TwoWayWeights
+from evalkit.findings import EstimatorRow, NotUsed, TwoWayWeights
 from evalkit.notices import Notice
+from evalkit.records import Interval, Remark
 from evalkit.side_by_side import beside, overall
 from evalkit.study import Study
 from evalkit.yardsticks import Show

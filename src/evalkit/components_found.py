@@ -15,9 +15,10 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, StudyError, unknown
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
-from evalkit.findings import ComponentRow, Components, EarnedShare, Interval, Pretrend
+from evalkit.findings import ComponentRow, Components, EarnedShare, Pretrend
 from evalkit.income_components import TOTAL, IncomeComponents, SelfGenerated, income_components
 from evalkit.panel import Panel
+from evalkit.records import Interval
 from evalkit.study import Study
 from evalkit.study_data import Loaded, rolled_out
 from evalkit.yardsticks import Show

@@ -20,19 +20,7 @@ from evalkit.components_found import components_found
 from evalkit.design import Design
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
-from evalkit.findings import (
-    Cohort,
-    Findings,
-    Headline,
-    Interval,
-    PathPoint,
-    Pretrend,
-    Remark,
-    Sample,
-    TrendPoint,
-    Verdict,
-    number,
-)
+from evalkit.findings import Cohort, Findings, Headline, PathPoint, Pretrend, Sample, TrendPoint, Verdict
 from evalkit.how_firm import PRETREND_LEVEL, TOO_FEW_CLUSTERS, firm
 from evalkit.income_effect import headline
 from evalkit.inference.joint_test import wald
@@ -40,6 +28,7 @@ from evalkit.inference.linear import Inference, has_own_noise
 from evalkit.intake.personal_patterns import masked
 from evalkit.notices import Notice
 from evalkit.public_findings import disclosed
+from evalkit.records import Interval, Remark, number
 from evalkit.study import Study
 from evalkit.study_data import Loaded, designed, load, run_id, says_simulated
 from evalkit.yardsticks import Show, other_dates, planted

@@ -15,24 +15,8 @@ from evalkit.diagnostics.pretrend import pretrend as leads_with_power
 from evalkit.errors import DesignError, EstimateError, EvalkitError
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
-from evalkit.findings import (
-    Drifted,
-    Firm,
-    Headline,
-    LeftOut,
-    Method,
-    Needed,
-    NotTold,
-    Overturn,
-    Permuted,
-    Power,
-    Pretrend,
-    Remark,
-    Sample,
-    Seen,
-    Verdict,
-    number,
-)
+from evalkit.findings import Headline, Pretrend, Sample, Verdict
+from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
 from evalkit.inference.assignment import Assignments, assignments
 from evalkit.inference.honest import Honest, honest
 from evalkit.inference.linear import Inference, has_own_noise
@@ -41,6 +25,7 @@ from evalkit.inference.replay import replay
 from evalkit.inference.wild import wild_bootstrap
 from evalkit.intake.personal_patterns import safe
 from evalkit.notices import Notice
+from evalkit.records import Remark, number
 from evalkit.study import Study
 
 Array = np.ndarray[Any, Any]

@@ -15,20 +15,15 @@ from evalkit.findings import (
     DateRow,
     EstimatorRow,
     Findings,
-    Firm,
     Hidden,
-    LeftOut,
-    NotTold,
     Overlap,
-    Overturn,
     PathPoint,
-    Permuted,
-    Power,
     Pretrend,
-    Remark,
     Told,
     TrendPoint,
 )
+from evalkit.firm_records import Firm, LeftOut, NotTold, Overturn, Permuted, Power
+from evalkit.records import Remark
 
 CATEGORIES = {
     "used": "treated_used",

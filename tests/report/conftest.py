@@ -13,32 +13,22 @@ from evalkit.findings import (
     Components,
     CovariateBalance,
     DateRow,
-    Drifted,
     EarnedShare,
     EstimatorRow,
     Findings,
-    Firm,
     Headline,
-    Interval,
-    LeftOut,
-    Method,
-    Needed,
-    NotTold,
     NotUsed,
     Overlap,
     OverlapBin,
-    Overturn,
     PathPoint,
-    Permuted,
-    Power,
     Pretrend,
-    Remark,
     Sample,
-    Seen,
     TrendPoint,
     Truth,
     TwoWayWeights,
 )
+from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
+from evalkit.records import Interval, Remark
 from evalkit.study import Published, Words
 
 BASE = 9823.4

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.findings import Alike, Cohort, Findings, Hidden, Interval, LeftOut, NotTold, Remark
+from evalkit.findings import Alike, Cohort, Findings, Hidden
+from evalkit.firm_records import LeftOut, NotTold
 from evalkit.public_findings import disclosed, smallest_hidden
+from evalkit.records import Interval, Remark
 from evalkit.report import figures
 from evalkit.report.blocks import Table
 from evalkit.report.document import compose

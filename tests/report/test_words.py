@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 import evalkit
-from evalkit.findings import Cohort, EarnedShare, Interval, Method, Needed, NotTold, Remark
+from evalkit.findings import Cohort, EarnedShare
+from evalkit.firm_records import Method, Needed, NotTold
 from evalkit.public_findings import disclosed
+from evalkit.records import Interval, Remark
 from evalkit.report import remarks
 from evalkit.report.blocks import Callout, Document, Facts, Figure, Heading, Listing, Paragraph, Table
 from evalkit.report.document import compose

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from evalkit.findings import Interval, Needed, Pretrend
+from evalkit.findings import Pretrend
+from evalkit.firm_records import Needed
+from evalkit.records import Interval
 from evalkit.report import numbers
 from evalkit.report.blocks import Callout, Fact
 from evalkit.report.firmness import needed, permutation

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.findings import EstimatorRow, Findings, Headline, Overturn, Remark, TwoWayWeights
+from evalkit.findings import EstimatorRow, Findings, Headline, TwoWayWeights
+from evalkit.firm_records import Overturn
+from evalkit.records import Remark
 from evalkit.report import alike, components, firmness, numbers
 from evalkit.report.blocks import Block, Document, Fact, Facts, Figure, Heading, Item, Listing, Paragraph
 from evalkit.report.bottom_line import callout, gap, gaps, reference_time, untested

@@ -10,7 +10,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
-from evalkit.findings import Findings, OverlapBin, Overturn, PathPoint
+from evalkit.findings import Findings, OverlapBin, PathPoint
+from evalkit.firm_records import Overturn
 from evalkit.report import alike, numbers
 from evalkit.report import components as component_words
 from evalkit.report.bottom_line import reference_time

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.findings import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Remark, Seen
+from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
+from evalkit.records import Remark
 from evalkit.report import numbers
 from evalkit.report.blocks import Cell, Column, Row
 from evalkit.report.remarks import sentence

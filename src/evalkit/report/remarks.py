@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.codes import table
 from evalkit.errors import unknown
-from evalkit.findings import Remark
+from evalkit.records import Remark
 from evalkit.report import numbers
 from evalkit.report.voice import Speaker, Voice
 from evalkit.words import WordsError

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 
-from evalkit.findings import Cohort, CovariateBalance, DateRow, EstimatorRow, Findings, Interval, Overturn, PathPoint, Told
+from evalkit.findings import Cohort, CovariateBalance, DateRow, EstimatorRow, Findings, PathPoint, Told
+from evalkit.firm_records import Overturn
+from evalkit.records import Interval
 from evalkit.report import components, firmness, numbers
 from evalkit.report.blocks import Cell, Column, Row, Table
 from evalkit.report.remarks import never_code

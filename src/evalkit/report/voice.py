@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
 
-from evalkit.findings import Findings, Interval, TrendPoint
+from evalkit.findings import Findings, TrendPoint
+from evalkit.records import Interval
 from evalkit.report import numbers
 from evalkit.study import Published, Words
 from evalkit.words import Catalogue, catalogue

@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install report test test-fast lint types check demo lock notebooks clean
+.PHONY: help install report test test-fast simulations lint types check demo lock notebooks clean
 
 help:
 	@echo "make report     set up and write the demo reports (three programmes, two languages)"
-	@echo "make test       set up and run every test"
+	@echo "make test       set up and run the tests"
 	@echo "make test-fast  the quick tests"
+	@echo "make simulations  the long simulations of sizes, of which make test runs small versions"
 	@echo "make lint types style and types"
 	@echo "make demo       regenerate the simulated data in data/demo"
 	@echo "make notebooks  execute the committed notebooks again on the demo data"
@@ -28,11 +29,14 @@ report: $(STAMP)
 	$(BIN)/evalkit demo
 
 test: $(STAMP) lint types
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 -m "not simulation"
 	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/notebook_sanitise.cfg --no-header -q notebooks/*.ipynb
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 -m "not slow and not simulation" -q
+
+simulations: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m simulation
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -235,7 +235,7 @@ def test_intervals_hold_the_truth_and_clean_scores_pass() -> None:
     assert held > 0.85 and rejected < 0.15
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_intervals_hold_the_truth_nineteen_times_in_twenty_and_the_density_test_errs_once() -> None:
     held, rejected = covered(range(1000, 1600))
     assert 0.92 < held < 0.975 and 0.03 < rejected < 0.075

@@ -312,7 +312,7 @@ def test_a_differing_trend_survives_the_placebo_and_mostly_the_leads() -> None:
     judged(worlds=60, seed=1, room=3 * np.hypot(0.5 / np.sqrt(60), 0.035))
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_the_table_of_the_first_simulation_returns() -> None:
     found = judged(worlds=600, seed=2, room=3 * np.hypot(0.5 / np.sqrt(600), 0.035) * 0.75)
     # With Hotelling's degrees of freedom of the smaller side the joint test sees a little less.

@@ -225,7 +225,7 @@ def test_a_family_without_effects_is_seldom_found_guilty() -> None:
     assert table["romano_wolf"][1] > table["holm"][1]  # outcomes move together: more is found
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_family_wise_errors_and_power() -> None:
     table = family_wise(worlds=1_000, seed=2)
     assert table["romano_wolf"][0] <= 0.065 and table["holm"][0] <= 0.065 and table["unadjusted"][0] > 0.08, table

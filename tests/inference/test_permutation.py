@@ -479,7 +479,7 @@ def test_one_treated_county_of_forty_fools_the_clustered_error_and_not_the_permu
     assert clustered > 0.5 and permuted <= 0.12
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_rejections_without_effect_when_few_counties_are_treated() -> None:
     table = {k: rejections(k, worlds=300, seed=k) for k in (1, 2, 3)}
     for k, (clustered, permuted) in table.items():

@@ -148,6 +148,8 @@ def test_one_treated_county_is_refused_because_its_residuals_show_nothing(kind: 
     design = ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income", covariates=["rainfall"])
     with pytest.raises(ek.EstimateError, match=r"1 of 2 parameters are decided by one cluster of 'county_id' alone \(3\).*permute"):
         ek.infer(ek.TwoWay()(design), cluster="county_id", correction=kind)
+    with pytest.raises(ek.EstimateError, match="decided by one cluster"):
+        ek.infer(ek.TwoWay()(design), cluster="county_id", reference="satterthwaite")
     assert ek.infer(ek.TwoWay()(design).select(kind="covariate"), cluster="county_id", correction=kind)["std_error"][0] > 0
 
 

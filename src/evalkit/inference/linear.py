@@ -206,11 +206,11 @@ def with_leverage(estimate: Estimate, cluster: Clusters, kind: str, reference: s
     if len(labels) < 2:
         raise EstimateError("There is only one cluster, so nothing can be learned about its variation. Cluster at a finer level.")
     found = adjusted(fit.parts(codes, len(labels)), fit.bread, regression.shown, kind)
-    if kind != "CR0" and found.lost.any():
+    if found.lost.any():
         alone = [str(label) for label in labels[found.lost.any(axis=1)]]
         raise EstimateError(
             f"{int(found.lost.any(axis=0).sum())} of {found.lost.shape[1]} parameters are decided by one cluster of {names[0]!r} alone "
-            f"({first_five(alone)}), whose residuals there are zero: {kind} cannot learn their noise from it. Choose other parameters "
+            f"({first_five(alone)}), whose residuals there are zero: nothing can be learned of their noise from it. Choose other parameters "
             "(estimate.select), cluster at a finer level, or rank the estimate among other assignments "
             "(evalkit.inference.permutation.permute)."
         )

@@ -351,8 +351,9 @@ class Design:
 
     @cached_property
     def treated_rows(self) -> Array:
-        """Whether each psi row holds a unit that is treated within the window."""
-        treated = np.isfinite(self.cohort)
+        """Whether each psi row holds a unit whose treatment changes within the window: one treated from the start shows no effect."""
+        always = self.cohort <= self.periods[0] if self.rollout.intensity is None else np.zeros(len(self.cohort), dtype=bool)
+        treated = np.isfinite(self.cohort) & ~always
         if self.rows == "observation":
             return np.asarray(treated[self.unit_index])
         if self.rows == "unit":

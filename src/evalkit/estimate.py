@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,7 @@ class Facts:
     correction, reference : the estimator's defaults for small samples and for quantiles ("t" or "z")
     bread, residual_sum : (k, k) inverse of X'X and the residual sum of squares, for the iid covariance
     regression : the least squares behind the parameters, where they are coefficients of one
-    treated : (n,) whether a row of psi holds treated units, where that is known
+    treated : (n,) whether a row of psi holds units whose treatment changes in the window, where that is known
     first_period : the first period of the data, which a balanced path needs
     """
 
@@ -194,9 +194,9 @@ class Estimate:
 
     def cluster(self, name: str) -> pd.Series:
         """Return the (n,) labels of a declared cluster."""
-        if name not in self.rows:
+        if not isinstance(name, Hashable) or name not in self.rows:
             raise EstimateError(
-                unknown("cluster", name, list(self.rows.columns)) + " Declare it: Panel(..., clusters=[...]). A cluster "
+                unknown("cluster", str(name), list(self.rows.columns)) + " Declare it: Panel(..., clusters=[...]). A cluster "
                 'that varies within a unit (such as the period) needs Design(..., rows="observation").'
             )
         labels: pd.Series = self.rows[name]

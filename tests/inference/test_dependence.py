@@ -308,6 +308,8 @@ def test_coordinates_can_be_columns_of_the_rows() -> None:
         (lambda: BeckKatz("counties"), "There is no side of panel-corrected errors 'counties'"),
         (lambda: covariance(noise(9, 6), NeweyWest(6)), "lags is a whole number of periods from 0 to 5, not 6"),
         (lambda: covariance(noise(9, 6), DriscollKraay(1.5)), "lags is a whole number of periods"),  # type: ignore[arg-type]
+        (lambda: covariance(noise(9, 6), DriscollKraay(np.nan)), "lags is a whole number of periods.*not nan"),  # type: ignore[arg-type]
+        (lambda: covariance(noise(9, 6), NeweyWest("2")), "lags is a whole number of periods.*not '2'"),  # type: ignore[arg-type]
         (lambda: covariance(noise(9, 6), BeckKatz()), "Beck-Katz. errors have a meaning for one regression only"),
         (lambda: covariance(noise(9, 6), Arellano()), "Arellano's covariances have a meaning for one regression only"),
         (lambda: covariance(noise(9, 6), White()), "White's covariances have a meaning for one regression only"),

@@ -14,6 +14,7 @@ from worlds import villages, with_gaps
 
 import evalkit as ek
 from evalkit.estimate import Facts, cell_frame
+from evalkit.inference.dependence import DriscollKraay
 from evalkit.inference.linear import SmallSample, covariance, has_own_noise
 
 COVARIATES = ["rain", "share_over_time"]
@@ -298,3 +299,41 @@ def test_the_table_carries_what_readers_should_know() -> None:
     assert ek.infer(estimate).attrs["notices"] == estimate.notices
     codes = [notice.code for notice in ek.infer(estimate, cluster=DriscollKraay()).attrs["notices"]]
     assert "DRISCOLL_KRAAY_FEW_PERIODS" in codes
+
+
+@pytest.mark.parametrize("cluster", [5, (), [], (None,), np.array([1, 2]), (DriscollKraay(), "county"), DriscollKraay])
+def test_what_is_no_cluster_is_refused_and_never_taken_for_none(cluster: Any) -> None:
+    with pytest.raises(ek.EstimateError, match="cluster is the name of a cluster, a pair of names, or an object"):
+        covariance(by_hand(), cluster)
+
+
+def test_one_name_in_a_list_is_the_name() -> None:
+    alone = covariance(by_hand(), "county").matrix
+    for cluster in (["county"], ("county",), np.array(["county"])):
+        assert covariance(by_hand(), cluster).matrix.tolist() == alone.tolist()
+
+
+@pytest.mark.parametrize("draws", [0, 1, 10.5, "99"])
+def test_a_band_of_hardly_any_draws_is_refused(draws: Any) -> None:
+    with pytest.raises(ek.EstimateError, match="draws is a whole number from 99 on"):
+        ek.infer(ek.EventStudy()(ek.example_design()), band="uniform", seed=1, draws=draws)
+
+
+def test_what_is_no_estimate_is_refused() -> None:
+    with pytest.raises(ek.EstimateError, match="Inference takes an Estimate, not a Design"):
+        ek.infer(ek.example_design())  # type: ignore[arg-type]
+    with pytest.raises(ek.EstimateError, match="A joint test takes an Estimate, not a Design"):
+        ek.wald(ek.example_design())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("estimator", [ek.TwoWay(), ek.GroupTime(), ek.ExtendedTwoWay()])
+def test_a_county_whose_treated_villages_were_treated_from_the_start_is_no_treated_cluster(estimator: Any) -> None:
+    frame = ek.example_frame()
+    always = (frame["county_id"] <= 3) & (frame["village_id"] % 2 == 0)
+    first = np.where(always, frame["year"].min(), np.where(frame["county_id"] <= 3, 0, frame["first_treated"]))
+    panel = ek.Panel(frame.assign(first=first), "village_id", "year", ["county_id"])
+    rollout = ek.Rollout.from_first_treated(panel, "first", never=0)
+    counties = panel.frame.loc[panel.frame["first"] > frame["year"].min(), "county_id"].nunique()
+    for rows in ("unit", "county_id"):
+        estimate = estimator(ek.Design(panel, rollout, "log_income", rows=rows))
+        assert covariance(estimate, "county_id").treated_clusters == counties

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -176,3 +177,79 @@ def test_equal_variances_make_cr2_unbiased(kind: str) -> None:
 def test_frames_of_results_hold_one_row_a_parameter() -> None:
     table = ek.infer(ek.EventStudy()(small()), cluster="county_id", correction="CR3")
     assert isinstance(table, pd.DataFrame) and len(table) == len(ek.EventStudy()(small()).theta)
+
+
+def households(**choices: Any) -> ek.Design:
+    """Return 960 households in six counties, every one seen once."""
+    frame = small(units=120).panel.frame
+    panel = ek.Panel(frame, None, "year", ["county_id"])
+    return ek.Design(panel, ek.Rollout.from_first_treated(panel, "first_treated", never=0), "log_income", **choices)
+
+
+def test_households_seen_once_have_cohorts_as_dummies_and_not_absorbed() -> None:
+    """Cohorts lie across counties: leverage within counties must know their dummies."""
+    design = households()
+    cohort = design.cohort[design.unit_index]
+    X = np.column_stack(
+        [
+            design.treated.astype(float),
+            *(cohort == c for c in np.unique(cohort)),
+            *(design.period_index == t for t in range(1, len(design.periods))),
+        ]
+    ).astype(float)
+    A = np.linalg.pinv(X.T @ X)
+    maker, county = np.eye(len(X)) - X @ A @ X.T, design.codes("county_id")[0]
+    p = np.array(
+        [maker[:, county == g] @ power(maker[np.ix_(county == g, county == g)], -0.5) @ X[county == g] @ A[0] for g in range(6)]
+    )
+    P, influence = p @ p.T, p @ design.y
+    spread = covariance(ek.TwoWay()(design), "county_id", "CR2")
+    assert spread.std_error[0] == pytest.approx(np.sqrt(influence @ influence), rel=1e-9)
+    assert np.asarray(spread.degrees)[0] == pytest.approx(np.trace(P) ** 2 / (P**2).sum(), rel=1e-8)
+
+
+@pytest.mark.parametrize("choices", [{"correction": "CR2"}, {"reference": "satterthwaite"}], ids=["CR2", "satterthwaite"])
+def test_a_reference_period_has_no_degrees_of_freedom_and_takes_none_away_from_the_others(choices: dict[str, str]) -> None:
+    path = ek.EventStudy()(ek.example_design())
+    others = path.select(reference=False)
+    band = {"cluster": "county_id", "band": "uniform", "seed": 1, "draws": 999} | choices
+    whole, without = ek.infer(path, **band), ek.infer(others, **band)
+    assert whole.loc[~whole["reference"], "critical"].to_numpy() == pytest.approx(without["critical"].to_numpy(), rel=1e-12)
+    assert whole.loc[whole["reference"], "reference_distribution"].tolist() == ["none"]
+    leads, shown = path.select(event_time=[-3, -2, -1]), others.select(event_time=[-3, -2])
+    assert ek.wald(leads, "county_id", **choices).p_value == pytest.approx(ek.wald(shown, "county_id", **choices).p_value)
+
+
+def test_a_band_is_as_wide_as_its_few_degrees_of_freedom_ask() -> None:
+    path = ek.EventStudy()(ek.example_design())
+    choices = {"cluster": "county_id", "band": "uniform", "seed": 1, "draws": 9_999}
+    adjusted, normal = (ek.infer(path, **choices, correction="CR2", reference=r)["critical"][0] for r in ("satterthwaite", "z"))
+    assert adjusted > 1.1 * normal
+
+
+@pytest.mark.parametrize(
+    ("make", "choices", "message"),
+    [
+        (
+            lambda d: ek.TwoWay()(d),
+            {"cluster": "iid"},
+            r"reference='satterthwaite' needs one-way clusters, not iid\. Name a cluster",
+        ),
+        (lambda d: ek.GroupTime()(d), {"cluster": "county_id"}, r"reference='satterthwaite' has a meaning for one regression"),
+        (lambda d: ek.TwoWay()(d).join(ek.TwoWay()(d)), {"cluster": "county_id"}, r"nor are two that were joined"),
+        (lambda d: ek.TwoWay()(d).coarsen(np.arange(60) // 10), {}, r"rows of the regression have no 'group'.*Declare the cluster"),
+    ],
+    ids=["iid", "no regression", "joined", "labels of its own"],
+)
+def test_degrees_of_freedom_that_do_not_exist_are_refused_by_the_name_they_were_asked_by(
+    make: Any, choices: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ek.EstimateError, match=message):
+        ek.infer(make(ek.example_design()), reference="satterthwaite", **choices)
+
+
+def test_a_regression_travels_with_its_estimate() -> None:
+    for estimator in (ek.TwoWay(), ek.EventStudy(), ek.ExtendedTwoWay()):
+        estimate = estimator(small())
+        again = pickle.loads(pickle.dumps(estimate))
+        assert covariance(again, "county_id", "CR2").matrix.tolist() == covariance(estimate, "county_id", "CR2").matrix.tolist()

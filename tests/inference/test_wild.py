@@ -277,6 +277,9 @@ def test_unknown_names_are_refused_with_those_allowed() -> None:
         ({"level": 95}, "The level is a probability between 0 and 1, not 95"),
         ({"draws": 10}, "whole number from 99 on"),
         ({"terms": [9]}, "whole numbers from 0 to 1"),
+        ({"cluster": ["county"]}, "There is no cluster .*Did you mean 'county'"),
+        ({"null": np.nan}, "null is one number in the unit of the outcome, not nan"),
+        ({"null": [0, 1]}, "null is one number"),
     ):
         with pytest.raises(ek.EstimateError, match=message):
             wild_bootstrap(estimate, **({"cluster": "county"} | choice))  # type: ignore[arg-type]
@@ -400,3 +403,21 @@ def test_draws_of_one_call_are_made_with_the_same_signs() -> None:
     pieces = [influence_pieces(np.array([1.0, -2, 3, -2]), False), influence_pieces(np.array([2.0, -4, 6, -4]), False)]
     one, twice = drawn(pieces, Signs("normal", 4, 99, 1))
     np.testing.assert_allclose(2 * one.A, twice.A)
+
+
+def test_one_position_is_a_list_of_one() -> None:
+    estimate = two_way(few())
+    one, listed = (wild_bootstrap(estimate, cluster="county", terms=terms).table for terms in (0, [0]))  # type: ignore[arg-type]
+    assert one["p_value"].tolist() == listed["p_value"].tolist()
+
+
+def test_a_constant_outcome_leaves_nothing_to_draw() -> None:
+    with pytest.raises(ek.EstimateError, match="do not vary between clusters"):
+        wild_bootstrap(two_way(few().assign(y=3.0)), cluster="county")
+
+
+def test_households_seen_once_are_drawn_by_county_as_the_regression_they_are() -> None:
+    panel = ek.Panel(few(10, 5), None, "year", ["county"])
+    estimate = ek.TwoWay()(ek.Design(panel, ek.Rollout.from_first_treated(panel, "start", never=0), "y"))
+    told = wild_bootstrap(estimate, cluster="county", seed=1, draws=199).table.iloc[0]
+    assert (told["variant"], told["clusters"], told["treated_clusters"]) == ("WCR-C", 10, 5)

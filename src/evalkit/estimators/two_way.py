@@ -57,7 +57,7 @@ class TwoWay:
         """Return the coefficient of a design."""
         refuse_unmet(design, self)
         units = float(np.isfinite(design.cohort).sum())
-        regressors = Regressors(cell_frame("overall", 1, units=units), lambda g, t: (t >= g)[..., None].astype(float))
+        regressors = Regressors(cell_frame("overall", 1, units=units), _started)
         return regress(design, regressors, self.by_period, self.slopes)
 
 
@@ -102,8 +102,16 @@ class EventStudy:
             notices = (Notice("SECOND_REFERENCE", {"event_time": int(times.min())}),)
         shown = np.array([t for t in times if t not in references])
         cells = cell_frame("event_time", len(shown), event_time=shown, units=_units_at(design, event, shown))
-        regressors = Regressors(cells, lambda g, t: ((t - g)[..., None] == shown).astype(float), notices)
+        regressors = Regressors(cells, partial(_at_event_times, shown), notices)
         return _with_references(regress(design, regressors, self.by_period, self.slopes), references)
+
+
+def _started(first: Array, period: Array) -> Array:
+    return np.asarray((period >= first)[..., None].astype(float))
+
+
+def _at_event_times(shown: Array, first: Array, period: Array) -> Array:
+    return np.asarray(((period - first)[..., None] == shown).astype(float))
 
 
 def _units_at(design: Design, event: Array, times: Array) -> list[int]:
@@ -278,14 +286,18 @@ def explicit(
 ) -> Columns:
     """Return the columns of a regression over the rows kept: X (n, K), further effects as dummies, and those absorbed taken out.
 
-    ``absorbed`` are (n,) codes of effects; those of units without them.
+    ``absorbed`` are (n,) codes of effects; those of units without them. Households seen once have none: their cohorts, which
+    lie across clusters, are dummies.
     """
     rows = slice(None) if kept is None else kept
     codes, variables = further
     own = [code[rows] for code in codes]
     # Slopes of any size count as dummies do: a variable in yuan would hide them.
     multiplied = [None if variable is None else _of_size_one(variable[rows]) for variable in variables]
-    unit = pd.factorize((_unit_codes(design)[0] if absorbed is None else absorbed)[rows])[0]
+    if absorbed is None and design.panel.unit is None:
+        own, multiplied, unit = [_unit_codes(design)[0][rows], *own], [None, *multiplied], None
+    else:
+        unit = pd.factorize((_unit_codes(design)[0] if absorbed is None else absorbed)[rows])[0]
     weight = None if design.w is None else design.w[rows]
     keys = replace(design, rows="observation").row_keys.loc[rows].reset_index(drop=True)
     return columns_without_means(np.hstack([X[rows], dummies(own, multiplied)]), design.y[rows], keys, unit, weight)

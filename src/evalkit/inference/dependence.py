@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -237,8 +238,8 @@ def lags_within(lags: int | None, periods: int) -> int:
     """Return how many lags count, floor(T^(1/4)) when it is not said."""
     if lags is None:
         return int(np.floor(periods**0.25 + 1e-12))
-    if lags != int(lags) or not 0 <= lags < periods:
-        raise EstimateError(f"lags is a whole number of periods from 0 to {periods - 1}, not {lags}.")
+    if not isinstance(lags, Real) or not np.isfinite(lags) or lags != int(lags) or not 0 <= lags < periods:
+        raise EstimateError(f"lags is a whole number of periods from 0 to {periods - 1}, not {lags!r}.")
     return int(lags)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from evalkit.errors import EstimateError
-from evalkit.estimate import Estimate
+from evalkit.estimate import Estimate, require_kinds
 from evalkit.inference.linear import Clusters, covariance, has_own_noise, with_leverage
 from evalkit.inference.sandwich import hotelling_degrees
 from evalkit.inference.small_sample import LEVERAGE, SmallSample
@@ -51,6 +51,7 @@ def wald(
         When there is nothing to test, or the covariance has fewer directions than parameters: too few clusters for so many of them,
         or some are combinations of others.
     """
+    require_kinds(estimate, (), "A joint test")
     shown = has_own_noise(estimate)
     if not shown.any():
         raise EstimateError("There is no parameter to test: all are reference periods or single units.")
@@ -79,5 +80,5 @@ def wald(
         return JointTest(scaled, rank, float(special.fdtrc(rank, left, scaled)), f"F({rank}, {left:g})", left)
     if spread.reference == "z":
         return JointTest(statistic, rank, float(special.chdtrc(rank, statistic)), f"chi2({rank})")
-    p_value = float(special.fdtrc(rank, spread.least_degrees, statistic / rank))
-    return JointTest(statistic / rank, rank, p_value, f"F({rank}, {spread.least_degrees:g})", spread.least_degrees)
+    left = spread.least_degrees if correction in LEVERAGE else spread.least_among(shown)
+    return JointTest(statistic / rank, rank, float(special.fdtrc(rank, left, statistic / rank)), f"F({rank}, {left:g})", left)

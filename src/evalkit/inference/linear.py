@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from numbers import Integral
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,8 +13,8 @@ import pandas as pd
 from scipy import special
 
 from evalkit.errors import EstimateError, first_five, unknown
-from evalkit.estimate import Estimate, sum_within
-from evalkit.inference.sandwich import Adjusted, adjusted
+from evalkit.estimate import Estimate, require_kinds, sum_within
+from evalkit.inference.sandwich import Adjusted, adjusted, labels_within
 from evalkit.inference.small_sample import CORRECTIONS, LEVERAGE, OBSERVATION, SmallSample, policy
 from evalkit.notices import Notice
 
@@ -23,6 +24,7 @@ Array = np.ndarray[Any, Any]
 
 IID = "iid"
 REFERENCES = ("t", "z", "satterthwaite")
+FEW_DRAWS = 99
 FEW_CLUSTERS = 10  # a simultaneous band from fewer is far too narrow
 
 
@@ -77,14 +79,20 @@ class Covariance:
 
     @property
     def named_reference(self) -> list[str]:
-        """(k,) "z", or t with its degrees of freedom."""
+        """(k,) "z", t with its degrees of freedom, or "none" where zeros by construction have none."""
         degrees = np.broadcast_to(self.degrees, len(self.matrix))
-        return ["z" if self.reference == "z" else f"t({one:g})" for one in degrees]
+        return ["z" if self.reference == "z" else "none" if np.isnan(one) else f"t({one:g})" for one in degrees]
 
     @property
     def least_degrees(self) -> float:
-        """The smallest degrees of freedom of any parameter."""
-        return float(np.min(self.degrees))
+        """The smallest degrees of freedom of any parameter that has some."""
+        return self.least_among(np.ones(len(self.matrix), dtype=bool))
+
+    def least_among(self, shown: Array) -> float:
+        """Return the smallest degrees of freedom among the parameters shown (k,); zeros by construction have none."""
+        degrees = np.broadcast_to(self.degrees, len(self.matrix))[shown]
+        known = degrees[~np.isnan(degrees)]
+        return float(known.min()) if len(known) else np.nan
 
     def p_value(self, statistic: Array) -> Array:
         """Return two-sided p-values (k,)."""
@@ -122,7 +130,8 @@ def covariance(
         For undeclared clusters, a single cluster, clusters nested in one another, and "iid", CR2 and CR3 where the estimate is no
         regression.
     """
-    if isinstance(cluster, Dependence):
+    require_kinds(estimate, (), "Inference")
+    if isinstance(cluster, Dependence) and not isinstance(cluster, type):
         return cluster.covariance(estimate, correction, reference)
     if correction in LEVERAGE:
         return with_leverage(estimate, cluster, str(correction), reference)[0]
@@ -131,7 +140,7 @@ def covariance(
         return replace(plain, degrees=with_leverage(estimate, cluster, "CR0", None)[0].degrees)
     name, small = policy(estimate.facts.correction if correction is None else correction)
     reference = _judged_reference(estimate.facts.reference if reference is None else reference)
-    if cluster == IID:
+    if isinstance(cluster, str) and cluster == IID:
         return _iid(estimate, name, small, reference)
     clusters = _named_clusters(estimate, cluster)
     codes = [pd.factorize(estimate.cluster(c))[0] for c in clusters]
@@ -162,7 +171,14 @@ def _judged_reference(reference: str) -> str:
 
 
 def _named_clusters(estimate: Estimate, cluster: Clusters) -> tuple[str, ...]:
-    clusters = (cluster,) if isinstance(cluster, str) else tuple(cluster or (str(estimate.rows.columns[0]),))  # type: ignore[arg-type]
+    if cluster is None:
+        return (str(estimate.rows.columns[0]),)
+    clusters: tuple[Any, ...] = (cluster,) if isinstance(cluster, str) or not isinstance(cluster, Iterable) else tuple(cluster)
+    if not clusters or not all(isinstance(name, str) for name in clusters):
+        raise EstimateError(
+            f"cluster is the name of a cluster, a pair of names, or an object such as DriscollKraay(), not {cluster!r}. Without it the rows "
+            "of psi are independent."
+        )
     if len(clusters) > 2:
         raise EstimateError(f"Clusters are one- or two-way; {len(clusters)} were given: {', '.join(clusters)}.")
     return clusters
@@ -182,26 +198,28 @@ def _refuse_nested(codes: Sequence[Array], clusters: Sequence[str]) -> None:
 def with_leverage(estimate: Estimate, cluster: Clusters, kind: str, reference: str | None) -> tuple[Covariance, Adjusted]:
     """Return the covariance with residuals adjusted for leverage, t with Satterthwaite's degrees of freedom, and what it is made of."""
     regression = estimate.facts.regression
+    asked, else_ = (
+        ("reference='satterthwaite'", "reference='t'") if kind == "CR0" else (f"correction={kind!r}", "correction='nested'")
+    )
     if regression is None:
         raise EstimateError(
-            f"{kind} adjusts the residuals of one regression, and this estimate is none. With few clusters, call the estimator again "
-            "without each cluster: evalkit.inference.replay.replay(estimator, design, cluster) gives the jackknife (CRV3); "
+            f"{asked} has a meaning for one regression, and this estimate is none (nor are two that were joined: ask each before). With few "
+            "clusters, call the estimator again without each cluster: evalkit.inference.replay.replay(estimator, design, cluster) gives the jackknife (CRV3); "
             "evalkit.inference.permutation.permute asks what other assignments would have shown."
         )
     names = _named_clusters(estimate, cluster)
-    if cluster == IID or len(names) == 2:
-        raise EstimateError(
-            f"{kind} has one-way clusters, not {' x '.join(names)}. Choose one of them, or correction='nested' for both."
-        )
+    if names == (IID,) or len(names) == 2:
+        cure = f"Choose one of them, or {else_} for both." if len(names) == 2 else f"Name a cluster, or say {else_}."
+        raise EstimateError(f"{asked} needs one-way clusters, not {' x '.join(names)}. {cure}")
     estimate.cluster(names[0])
     fit = regression.fit
-    codes, labels = fit.labels(names[0])
+    codes, labels = labels_within(fit, names[0])
     if (absorbed := fit.columns.absorbed) is not None:
         first = np.unique(absorbed, return_index=True)[1]
         if (cut := codes != codes[first][absorbed]).any():
             raise EstimateError(
-                f"{len(np.unique(absorbed[cut])):,} units lie in several clusters of {names[0]!r}, and {kind} needs the absorbed unit "
-                "effects within clusters. Choose clusters in which units are nested, or correction='nested'."
+                f"{len(np.unique(absorbed[cut])):,} units lie in several clusters of {names[0]!r}, and {asked} needs the absorbed unit "
+                f"effects within clusters. Choose clusters in which units are nested, or {else_}."
             )
     if len(labels) < 2:
         raise EstimateError("There is only one cluster, so nothing can be learned about its variation. Cluster at a finer level.")
@@ -311,11 +329,15 @@ class Inference:
             _refuse_few(spread)
             if self.seed is None:
                 raise EstimateError("A uniform band is drawn at random: say its seed, for example seed=7.")
+            if not isinstance(self.draws, Integral) or self.draws < FEW_DRAWS:
+                raise EstimateError(
+                    f"draws is a whole number from {FEW_DRAWS} on, such as 99999, not {self.draws!r}: fewer tell no quantile."
+                )
             together = shown & (estimate.cells["kind"] != "average").to_numpy()
             matrix = spread.matrix[np.ix_(together, together)]
             band = np.where(together, "uniform", "pointwise")
             if together.any():
-                critical[together] = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.least_degrees)
+                critical[together] = uniform_critical_value(matrix, self.level, self.draws, self.seed, spread.least_among(together))
         with np.errstate(divide="ignore", invalid="ignore"):
             statistic = estimate.theta / std_error
         columns: dict[str, Any] = {

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.least_squares import Parts
+from evalkit.errors import EstimateError, first_five
+from evalkit.least_squares import LeastSquares, Parts
 
 Array = np.ndarray[Any, Any]
 
@@ -114,3 +115,13 @@ def hotelling_degrees(found: Adjusted) -> float:
             inner = across[:, s].T @ across[:, t]
             variance += float((both - mixed).sum() + (inner * inner).sum() + (inner * inner.T).sum())
     return q * (q + 1) / variance
+
+
+def labels_within(fit: LeastSquares, cluster: str) -> tuple[Array, Array]:
+    """Return (n,) codes of the cluster of each row of a regression, and the labels."""
+    if cluster not in fit.columns.keys:
+        raise EstimateError(
+            f"The rows of the regression have no {cluster!r}, only {first_five(fit.columns.keys)}: labels that an estimate was coarsened by "
+            "are unknown to it. Declare the cluster: Panel(..., clusters=[...])."
+        )
+    return fit.labels(cluster)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from evalkit.errors import EstimateError, first_five, unknown
 from evalkit.estimate import Estimate
 from evalkit.inference.linear import covariance, has_own_noise
+from evalkit.inference.sandwich import labels_within
 from evalkit.inference.signs import Signs
 from evalkit.inference.wild_sums import (
     Lost,
@@ -145,7 +147,7 @@ def wild_bootstrap(
     >>> told.table.loc[0, "variant"], len(told.draws), bool(told.table.loc[0, "enumerated"])
     ('WCR-C', 1024, True)
     """
-    _judge(variant, p_value, level)
+    _judge(variant, p_value, level, null)
     chosen, notices = _with_noise(estimate, terms)
     sums = _sums(chosen, cluster)
     restricted = sums.regression is not None if restricted is None else restricted
@@ -153,9 +155,10 @@ def wild_bootstrap(
     _refuse_coarse(signs, cluster, level)
     pieces = [sums.pieces(j, variant, restricted) for j in range(len(chosen.theta))]
     std_error = sums.std_error(pieces, variant)
-    if not (std_error > 0).all():
+    moves = (std_error > 0) & np.array([piece.shares @ piece.shares > 0 for piece in pieces])
+    if not moves.all():
         raise EstimateError(
-            f"Parameters at {first_five(np.flatnonzero(~(std_error > 0)))} of those tested do not vary between clusters: there is nothing to "
+            f"Parameters at {first_five(np.flatnonzero(~moves))} of those tested do not vary between clusters: there is nothing to "
             "draw. Choose others with terms=."
         )
     made = drawn(pieces, signs)
@@ -180,7 +183,9 @@ def wild_bootstrap(
     return Wild(table, at_null * scale, (*notices, *sums.notices(carried), *_open(table, intervals)))
 
 
-def _judge(variant: str, p_value: str, level: float) -> None:
+def _judge(variant: str, p_value: str, level: float, null: float) -> None:
+    if not isinstance(null, Real) or not np.isfinite(null):
+        raise EstimateError(f"null is one number in the unit of the outcome, not {null!r}.")
     if variant not in VARIANTS:
         raise EstimateError(unknown("variant", variant, VARIANTS))
     if p_value not in P_VALUES:
@@ -192,7 +197,7 @@ def _judge(variant: str, p_value: str, level: float) -> None:
 def _with_noise(estimate: Estimate, terms: Sequence[int] | None) -> tuple[Estimate, tuple[Notice, ...]]:
     """Return the parameters to test, and how many were left out because they have no noise."""
     own, k = has_own_noise(estimate), len(estimate.theta)
-    wanted = np.arange(k) if terms is None else np.asarray(terms)
+    wanted = np.arange(k) if terms is None else np.atleast_1d(terms)
     if wanted.dtype.kind not in "iu" or not len(wanted) or wanted.min() < 0 or wanted.max() >= k:
         raise EstimateError(f"terms are positions of parameters, whole numbers from 0 to {k - 1}, and one at least.")
     without = wanted[~own[wanted]]
@@ -316,7 +321,7 @@ def _sums(estimate: Estimate, cluster: str) -> _Sums:
 def _regression_sums(estimate: Estimate, cluster: str, regression: Regression) -> _Sums:
     fit = regression.fit
     estimate.cluster(cluster)
-    codes, labels = fit.labels(cluster)
+    codes, labels = labels_within(fit, cluster)
     effects = fit.columns.absorbed
     if effects is not None:
         first = np.unique(effects, return_index=True)[1]

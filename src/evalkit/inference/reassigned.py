@@ -12,7 +12,7 @@ from evalkit.errors import DesignError, EstimateError
 from evalkit.estimate import Estimate
 from evalkit.inference.assignment import Array, Assignments, moved
 from evalkit.inference.linear import covariance
-from evalkit.inference.replay import _aligned
+from evalkit.inference.replay import aligned
 from evalkit.parallel import Map
 
 Estimator = Callable[[Design], Estimate]
@@ -86,11 +86,11 @@ class Replay:
     def numbers(self, design: Design) -> Array:
         """Return (2, k) estimates of a design and their variances, NaN unless studentised."""
         found = self.estimator(design)
-        theta = _aligned(self.whole, found)[self.shown]
+        theta = aligned(self.whole, found)[self.shown]
         if not self.studentised:
             return np.stack([theta, np.full_like(theta, np.nan)])
         spread = covariance(found, self.cluster)
-        return np.stack([theta, _aligned(self.whole, replace(found, theta=np.diag(spread.matrix)))[self.shown]])
+        return np.stack([theta, aligned(self.whole, replace(found, theta=np.diag(spread.matrix)))[self.shown]])
 
 
 def replayed(task: Replay, codes: Array, map: Map) -> tuple[Array, str]:

@@ -246,7 +246,7 @@ def _clusters(design: Design, cluster: str | None) -> tuple[Array, pd.DataFrame]
     return codes, pd.DataFrame({name: np.asarray(labels)})
 
 
-def _aligned(whole: Estimate, other: Estimate) -> Array:
+def aligned(whole: Estimate, other: Estimate) -> Array:
     """Return the (k,) parameters of another estimate in the order of this one, NaN where it has none."""
     return _in_order(whole.cells, other)
 

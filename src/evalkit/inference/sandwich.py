@@ -13,7 +13,6 @@ from evalkit.least_squares import LeastSquares, Parts
 
 Array = np.ndarray[Any, Any]
 
-LEVERAGES = ("CR0", "CR2", "CR3")
 SINGULAR = 1e-9  # 1 - m below: the cluster alone decides a direction, and its residuals there are zero
 
 

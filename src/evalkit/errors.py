@@ -30,6 +30,14 @@ class StudyError(EvalkitError):
     """A study file that cannot be run as written."""
 
 
+class ReportError(EvalkitError):
+    """A report, a table or a picture that cannot be written: a missing result, an unknown format, a mistake in a template."""
+
+
+class BatchError(EvalkitError):
+    """A batch that cannot start or go on: two in one folder, a full disk, an output folder that cannot be written."""
+
+
 def first_five(offenders: Iterable[object]) -> str:
     """Return the first five offenders in one line, and how many more there are.
 

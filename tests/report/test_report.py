@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 from fontTools.ttLib import TTFont
 
-from evalkit.report import figures, fonts, pictures, write
+from evalkit import fonts
+from evalkit.plots import look as pictures
+from evalkit.report import figures, write
 from evalkit.report.voice import published_interval
 from evalkit.study import Published, Words
 from evalkit.words import LANGUAGES

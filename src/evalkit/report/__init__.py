@@ -54,9 +54,9 @@ def _write(
     page: str, document: Document, draw: Mapping[str, Any], source: Any, listed: Iterable[Table], folder: Path
 ) -> list[Path]:
     """Write a page, its figures drawn from a source, and its tables."""
+    from evalkit.plots.look import svg
     from evalkit.report import html
     from evalkit.report.blocks import Figure
-    from evalkit.report.pictures import svg
     from evalkit.report.tables import csv_text
 
     lang = document.lang

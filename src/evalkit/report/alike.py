@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evalkit import numerals
 from evalkit.findings import Alike, Overlap
-from evalkit.report import numbers
 from evalkit.report.voice import Voice
 
 COSTLY = 0.5  # share of the comparison that weights leave, below which a reader is told
@@ -40,7 +40,7 @@ def _worth(voice: Voice, balance: Alike) -> Iterator[str]:
     ]
     share, least = min(told, key=lambda pair: pair[0], default=(1.0, None))
     if least is not None and share < COSTLY:
-        worth = numbers.fixed(least.effective_units or 0.0, 1)
+        worth = numerals.fixed(least.effective_units or 0.0, 1)
         yield voice.say("alike.worth", year=least.cohort, count=voice.count_units(least.comparison_units), worth=worth)
 
 
@@ -82,4 +82,4 @@ def pictured(balance: Alike) -> list[Overlap]:
 def _span(balance: Alike, cohort: Overlap, arm: str) -> str:
     bins = [one for one in balance.histogram if (one.cohort, one.arm) == (cohort.cohort, arm) and one.share > 0]
     low, high = min(one.low for one in bins), max(one.high for one in bins)
-    return f"{numbers.fixed(low, 2)}–{numbers.fixed(high, 2)}"
+    return f"{numerals.fixed(low, 2)}–{numerals.fixed(high, 2)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from evalkit import numerals
 from evalkit.findings import Pretrend
 from evalkit.firm_records import Needed
 from evalkit.records import Interval
-from evalkit.report import numbers
 from evalkit.report.blocks import Callout, Fact
 from evalkit.report.firmness import needed, permutation
 from evalkit.report.remarks import sentence
@@ -96,7 +96,7 @@ def _pretrend_failed(voice: Voice) -> tuple[str, list[str]]:
     pretrend = voice.findings.pretrend
     told = gaps(voice, pretrend) if pretrend else voice.phrase("language.missing")
     if pretrend:
-        test = voice.phrase("pretrend.joint", p=numbers.p_sentence(pretrend.p_value))
+        test = voice.phrase("pretrend.joint", p=numerals.p_sentence(pretrend.p_value))
         told = voice.phrase("language.parenthesis", outer=told, inner=test)
     lead = voice.join([voice.say("bottom.pretrend_failed", gaps=told), voice.say("bottom.describes")])
     return lead, [voice.say("bottom.number_only", **_difference(voice)), _compared(voice), voice.say("bottom.cure")]
@@ -140,11 +140,11 @@ def _size(voice: Voice, turned: bool = False) -> dict[str, str]:
     if turned:
         money, percent = _turned(money), _turned(percent)
     return {
-        "amount": numbers.money(money.estimate),
-        "signed": numbers.money(money.estimate, plus=True),
-        "percent": numbers.percent(percent.estimate),
-        "signed_percent": numbers.percent(percent.estimate, plus=True),
-        "base": numbers.money(headline.base.estimate),
+        "amount": numerals.money(money.estimate),
+        "signed": numerals.money(money.estimate, plus=True),
+        "percent": numerals.percent(percent.estimate),
+        "signed_percent": numerals.percent(percent.estimate, plus=True),
+        "base": numerals.money(headline.base.estimate),
         "range": _range(voice, money, percent),
         **_smallest(voice),
     }
@@ -161,17 +161,17 @@ def _range(voice: Voice, money: Interval, percent: Interval) -> str:
         return voice.phrase("bottom.range_none")
     return voice.phrase(
         "bottom.range",
-        low=numbers.money(money.low),
-        high=numbers.money(money.high),
-        low_percent=numbers.percent(percent.low),
-        high_percent=numbers.percent(percent.high),
+        low=numerals.money(money.low),
+        high=numerals.money(money.high),
+        low_percent=numerals.percent(percent.low),
+        high_percent=numerals.percent(percent.high),
     )
 
 
 def _smallest(voice: Voice) -> dict[str, str]:
     return {
-        "smallest": numbers.short(voice.findings.smallest_meaningful_percent),
-        "smallest_money": numbers.money(voice.smallest_money),
+        "smallest": numerals.short(voice.findings.smallest_meaningful_percent),
+        "smallest_money": numerals.money(voice.smallest_money),
     }
 
 
@@ -187,7 +187,7 @@ def _pretrend(voice: Voice) -> list[str]:
     pretrend = voice.findings.pretrend
     if pretrend is None:
         return [voice.say(untested(voice))]
-    return [] if pretrend.failed else [voice.say("pretrend.short", p=numbers.p_sentence(pretrend.p_value))]
+    return [] if pretrend.failed else [voice.say("pretrend.short", p=numerals.p_sentence(pretrend.p_value))]
 
 
 def untested(voice: Voice) -> str:
@@ -220,11 +220,11 @@ def _key_numbers(voice: Voice) -> tuple[Fact, ...]:
     found = [
         Fact(
             voice.say("label.average"),
-            voice.phrase("language.amount", amount=numbers.money(money.estimate, plus=True), noun=voice.common["noun"]),
+            voice.phrase("language.amount", amount=numerals.money(money.estimate, plus=True), noun=voice.common["noun"]),
         ),
-        Fact(voice.say("label.of_base"), numbers.percent(headline.percent.estimate, plus=True)),
+        Fact(voice.say("label.of_base"), numerals.percent(headline.percent.estimate, plus=True)),
     ]
     if has_range(money):
-        span = voice.phrase("language.range", low=numbers.money(money.low or 0.0), high=numbers.money(money.high or 0.0))
+        span = voice.phrase("language.range", low=numerals.money(money.low or 0.0), high=numerals.money(money.high or 0.0))
         found.append(Fact(voice.say("label.range"), voice.phrase("language.amount", amount=span, noun=voice.common["noun"])))
     return tuple(found)

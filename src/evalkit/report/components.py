@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evalkit import numerals
 from evalkit.findings import ComponentRow, Components
-from evalkit.report import numbers
 from evalkit.report.voice import Voice, has_range
 
 FAILED = 0.10  # below this p-value two groups are said to have moved apart before the start
@@ -20,15 +20,15 @@ def sentences(voice: Voice, found: Components) -> Iterator[str]:
     """Say how much each component moved and that they add up, what that assumes, and which part is earned."""
     *parts, total = found.rows
     told = voice.catalogue.listing(
-        voice.phrase("components.part", name=name(voice, row), amount=numbers.money(row.effect.estimate, plus=True))
+        voice.phrase("components.part", name=name(voice, row), amount=numerals.money(row.effect.estimate, plus=True))
         for row in parts
     )
-    yield voice.say("components.moved", parts=told, total=numbers.money(total.effect.estimate, plus=True))
+    yield voice.say("components.moved", parts=told, total=numerals.money(total.effect.estimate, plus=True))
     if found.growth and found.measured_by:
         yield voice.say("components.growth", years=voice.years(range(found.measured_by[0], found.measured_by[1] + 1)))
         if found.composition:
             yield voice.say("components.composition")
-        yield voice.say("components.headline", main=numbers.money(voice.findings.headline.money.estimate, plus=True))
+        yield voice.say("components.headline", main=numerals.money(voice.findings.headline.money.estimate, plus=True))
     else:
         yield voice.say("components.money")
     if found.left_out != 0:
@@ -40,8 +40,8 @@ def share(voice: Voice, found: Components) -> Iterator[str]:
     earned = voice.catalogue.listing(name(voice, row) for row in found.rows if row.earned)
     failed = [row for row in found.rows if row.pretrend_p is not None and row.pretrend_p < FAILED]
     if found.share is not None:
-        low, high = (numbers.percent(100 * end) for end in (found.share.low, found.share.high))
-        yield voice.say("components.share", earned=earned, share=numbers.percent(100 * found.share.estimate), low=low, high=high)
+        low, high = (numerals.percent(100 * end) for end in (found.share.low, found.share.high))
+        yield voice.say("components.share", earned=earned, share=numerals.percent(100 * found.share.estimate), low=low, high=high)
         if not 0 <= found.share.estimate <= 1:
             yield voice.say("components.share_outside")
     elif found.no_share != "not_asked":
@@ -58,7 +58,7 @@ def figure_facts(voice: Voice, found: Components) -> dict[str, str]:
         voice.phrase(
             f"figure.components.row{'' if has_range(row.effect) else '_plain'}",
             name=name(voice, row),
-            estimate=numbers.money(row.effect.estimate),
+            estimate=numerals.money(row.effect.estimate),
             interval=money_span(voice, row),
         )
         for row in found.rows
@@ -71,4 +71,4 @@ def money_span(voice: Voice, row: ComponentRow) -> str:
     low, high = row.effect.low, row.effect.high
     if low is None or high is None:
         return voice.phrase("language.missing")
-    return voice.phrase("language.interval", low=numbers.money(low), high=numbers.money(high))
+    return voice.phrase("language.interval", low=numerals.money(low), high=numerals.money(high))

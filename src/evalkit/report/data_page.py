@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from evalkit.intake.record import IntakeRecord
+from evalkit.numerals import MINUS
 from evalkit.report.blocks import Block, Callout, Document, Fact, Facts, Heading, Item, Listing, Paragraph, Table
 from evalkit.report.intake_captions import caption, drawn
 from evalkit.report.intake_tables import average, ledger_sums, missing_by_column, shortened, switch_years, tables
 from evalkit.report.intake_voice import IntakeVoice
-from evalkit.report.numbers import MINUS
 
 MONEY_NOTICES = ("INCOME_DEF", "PRICE", "NOMINAL", "POVERTY_LINE")
 """Beginnings of the codes of remarks that belong to the section on income definition and prices."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evalkit import numerals
 from evalkit.findings import EstimatorRow, Findings, Headline, TwoWayWeights
 from evalkit.firm_records import Overturn
 from evalkit.records import Remark
-from evalkit.report import alike, components, firmness, numbers
+from evalkit.report import alike, components, firmness
 from evalkit.report.blocks import Block, Document, Fact, Facts, Figure, Heading, Item, Listing, Paragraph
 from evalkit.report.bottom_line import callout, gap, gaps, reference_time, untested
 from evalkit.report.remarks import sentence
@@ -113,8 +114,8 @@ def _growth(voice: Voice) -> str:
     facts = {"first": others[0].period, "last": others[1].period}
     text: dict[str, str] = {}
     for name, (start, end) in (("treated", treated), ("comparison", others)):
-        text[f"{name}_first"], text[f"{name}_last"] = numbers.money(start.mean), numbers.money(end.mean)
-        text[f"{name}_growth"] = numbers.percent(100 * (end.mean / start.mean - 1), plus=True)
+        text[f"{name}_first"], text[f"{name}_last"] = numerals.money(start.mean), numerals.money(end.mean)
+        text[f"{name}_growth"] = numerals.percent(100 * (end.mean / start.mean - 1), plus=True)
     return voice.say(f"how.growth_{voice.findings.scale}", **facts, **text)
 
 
@@ -143,8 +144,8 @@ def _pretrend(voice: Voice) -> str:
     if pretrend is None:
         return voice.say(untested(voice))
     facts = {
-        "p": numbers.p_sentence(pretrend.p_value),
-        "statistic": numbers.fixed(pretrend.statistic, 2),
+        "p": numerals.p_sentence(pretrend.p_value),
+        "statistic": numerals.fixed(pretrend.statistic, 2),
         "distribution": pretrend.distribution.replace("chi2", "χ²"),
     }
     if pretrend.failed:
@@ -276,11 +277,11 @@ def _weights(voice: Voice, weights: TwoWayWeights) -> Iterator[str]:
     negative = voice.phrase(
         f"agree.weights_{'negative' if weights.negative else 'positive'}",
         count=weights.negative,
-        sum=numbers.fixed(weights.negative_sum, 3),
+        sum=numerals.fixed(weights.negative_sum, 3),
     )
     yield voice.say("agree.weights", cells=weights.cells, negative=negative)
     if weights.forbidden_weight is not None:
-        yield voice.say("agree.forbidden", share=numbers.percent(100 * weights.forbidden_weight))
+        yield voice.say("agree.forbidden", share=numerals.percent(100 * weights.forbidden_weight))
 
 
 def _not_used(voice: Voice) -> str:
@@ -325,8 +326,8 @@ def _other_scale(voice: Voice, headline: Headline) -> str:
     money = headline.money
     told = ""
     if has_range(money):
-        told = voice.phrase("agree.other_range", low=numbers.money(money.low or 0.0), high=numbers.money(money.high or 0.0))
-    signed, percent = numbers.money(money.estimate, plus=True), numbers.percent(headline.percent.estimate, plus=True)
+        told = voice.phrase("agree.other_range", low=numerals.money(money.low or 0.0), high=numerals.money(money.high or 0.0))
+    signed, percent = numerals.money(money.estimate, plus=True), numerals.percent(headline.percent.estimate, plus=True)
     return voice.say("agree.other_scale", signed=signed, percent=percent, range=told)
 
 
@@ -354,7 +355,7 @@ def _who(voice: Voice) -> Iterator[Block]:
         axis = voice.say(f"who.trend_{findings.scale}")
         facts = {"first": str(others[0].period), "last": str(others[1].period), "axis": axis}
         for name, (start, end) in (("treated", treated), ("comparison", others)):
-            facts |= {f"{name}_first": numbers.money(start.mean), f"{name}_last": numbers.money(end.mean)}
+            facts |= {f"{name}_first": numerals.money(start.mean), f"{name}_last": numerals.money(end.mean)}
         yield _figure(voice, "trends", facts)
         yield Paragraph(axis, "help")
     if findings.dates:

@@ -10,12 +10,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
+from evalkit import numerals
 from evalkit.findings import Findings, OverlapBin, PathPoint
 from evalkit.firm_records import Overturn
-from evalkit.report import alike, numbers
-from evalkit.report import components as component_words
-from evalkit.report.bottom_line import reference_time
-from evalkit.report.pictures import (
+from evalkit.plots.look import (
     BAND,
     COMPARISON,
     INK,
@@ -28,6 +26,9 @@ from evalkit.report.pictures import (
     look,
     value_ticks,
 )
+from evalkit.report import alike
+from evalkit.report import components as component_words
+from evalkit.report.bottom_line import reference_time
 from evalkit.report.voice import Voice, published_interval
 
 
@@ -35,14 +36,14 @@ def event_study(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     """Return the gap between treated and comparison by years since the start, with pointwise and simultaneous ranges."""
     voice = Voice(findings, lang)
     with look():
-        figure, axes = canvas(voice, "event_study", narrow, 3.9)
+        figure, axes = canvas(voice.warning, "event_study", narrow, 3.9)
         scale = 100 if findings.scale == "log" else 1
         points = [point for point in findings.path if not point.reference]
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.axvline(-0.5, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         _path_points(axes, voice, points, scale)
         references = [point.event_time for point in findings.path if point.reference]
-        label = voice.say("figure.event_study.reference", event_time=numbers.fixed(reference_time(voice)))
+        label = voice.say("figure.event_study.reference", event_time=numerals.fixed(reference_time(voice)))
         axes.plot(references, [0] * len(references), "D", markersize=6, markerfacecolor="white", color=INK, label=label)
         _event_ticks(axes, voice, narrow)
         axes.set_title(voice.say(f"axis.{findings.scale}"))
@@ -85,7 +86,7 @@ def _event_ticks(axes: Axes, voice: Voice, narrow: bool) -> None:
     step = math.ceil((high - low + 1) / (9 if narrow else 16))
     shown = [time for time in range(low, high + 1) if time % step == 0 or time == reference_time(voice)]
     tick = voice.phrase("figure.event_study.reference_tick")
-    labels = [numbers.fixed(time) + (f"\n{tick}" if time == reference_time(voice) else "") for time in shown]
+    labels = [numerals.fixed(time) + (f"\n{tick}" if time == reference_time(voice) else "") for time in shown]
     axes.set_xticks(shown, labels, linespacing=1.5)
     axes.set_xlim(low - 0.6, high + 0.6)
 
@@ -94,7 +95,7 @@ def trends(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     """Return mean income of both groups over time; on the log scale parallel lines are equal growth."""
     voice = Voice(findings, lang)
     with look():
-        figure, axes = canvas(voice, "trends", narrow, 3.5)
+        figure, axes = canvas(voice.warning, "trends", narrow, 3.5)
         looks = {"treated": (TREATED, "-", "o"), "comparison": (COMPARISON, (0, (5, 2)), "s")}
         lines: dict[str, dict[int, float]] = {}
         for group, (color, style, marker) in looks.items():
@@ -110,7 +111,7 @@ def trends(findings: Findings, lang: str, narrow: bool = False) -> Picture:
             axes.yaxis.set_minor_formatter(NullFormatter())
             means = [value for line in lines.values() for value in line.values()]
             ticks = log_ticks(0.96 * min(means), 1.02 * max(means))
-            axes.set_yticks(ticks, [numbers.fixed(tick) for tick in ticks])
+            axes.set_yticks(ticks, [numerals.fixed(tick) for tick in ticks])
         else:
             value_ticks(axes.yaxis, "level")
         axes.set_title(voice.say(f"axis.trend_{findings.scale}"))
@@ -172,7 +173,7 @@ def estimators(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     scale = 100 if findings.scale == "log" else 1
     entries = _forest_entries(voice)
     with look():
-        figure, axes = canvas(voice, "estimators", narrow, 0.9 + 0.56 * len(entries))
+        figure, axes = canvas(voice.warning, "estimators", narrow, 0.9 + 0.56 * len(entries))
         axes.grid(False)
         for place, (name, detail, estimate, low, high, marker) in enumerate(entries):
             y = -place
@@ -221,7 +222,7 @@ def overlap(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     assert balance is not None
     cohorts = alike.pictured(balance)
     with look():
-        figure, first = canvas(voice, "overlap", narrow, 1.0 + 1.4 * len(cohorts))
+        figure, first = canvas(voice.warning, "overlap", narrow, 1.0 + 1.4 * len(cohorts))
         first.remove()
         panels = figure.subplots(len(cohorts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for axes, cohort in zip(panels, cohorts, strict=True):
@@ -236,10 +237,10 @@ def overlap(findings: Findings, lang: str, narrow: bool = False) -> Picture:
         down = 1.12 * max(one.share for one in balance.histogram if one.arm != "treated")
         panels[0].set_ylim(-down, up)
         ticks = [tick for tick in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(-down, up) if -down <= tick <= up]
-        panels[0].set_yticks(ticks, [numbers.whole_percent(abs(tick)) for tick in ticks])
+        panels[0].set_yticks(ticks, [numerals.whole_percent(abs(tick)) for tick in ticks])
         panels[-1].set_xlim(-0.02, 1.02)
         marks = [0, 0.25, 0.5, 0.75, 1]
-        panels[-1].set_xticks(marks, [numbers.fixed(mark, 2) for mark in marks])
+        panels[-1].set_xticks(marks, [numerals.fixed(mark, 2) for mark in marks])
         panels[-1].set_xlabel(voice.say("figure.overlap.x"))
         legend(figure, panels[0], narrow)
     return figure
@@ -268,7 +269,7 @@ def components(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     voice, found = Voice(findings, lang), findings.components
     assert found is not None
     with look():
-        figure, axes = canvas(voice, "components", narrow, 1.0 + 0.56 * len(found.rows))
+        figure, axes = canvas(voice.warning, "components", narrow, 1.0 + 0.56 * len(found.rows))
         axes.grid(False)
         across = axes.get_yaxis_transform()
         for place, row in enumerate(found.rows):
@@ -280,7 +281,7 @@ def components(findings: Findings, lang: str, narrow: bool = False) -> Picture:
             }
             axes.barh(y, effect.estimate, 0.3, linewidth=0.7, **looks)
             axes.vlines(0, y - 0.21, y + 0.21, color=INK, linewidth=0.9)
-            value = numbers.money(effect.estimate, plus=True)
+            value = numerals.money(effect.estimate, plus=True)
             if effect.low is not None and effect.high is not None:
                 axes.hlines(y, effect.low, effect.high, color=INK, linewidth=1.3)
                 axes.vlines((effect.low, effect.high), y - 0.07, y + 0.07, color=INK, linewidth=1.3)
@@ -303,7 +304,7 @@ def firmness(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     found = findings.firm.overturn if findings.firm else None
     assert isinstance(found, Overturn)
     with look():
-        figure, axes = canvas(voice, "firmness", narrow, 3.6)
+        figure, axes = canvas(voice.warning, "firmness", narrow, 3.6)
         drift = [point.drift for point in found.curve]
         ends = [point.low for point in found.curve], [point.high for point in found.curve]
         axes.fill_between(drift, *ends, color=BAND, linewidth=0, label=voice.say("figure.firmness.range"))
@@ -316,7 +317,7 @@ def firmness(findings: Findings, lang: str, narrow: bool = False) -> Picture:
         )
         for name, value, style, color in marks:
             if value:
-                label = voice.say(f"figure.firmness.{name}", amount=numbers.money(value))
+                label = voice.say(f"figure.firmness.{name}", amount=numerals.money(value))
                 axes.axvline(value, color=color, linestyle=style, linewidth=1.5, label=label)
         axes.plot([0], [found.effect], "D", color=TREATED, markersize=6, clip_on=False, label=voice.say("figure.firmness.estimate"))
         axes.set_xlim(0, max(drift))

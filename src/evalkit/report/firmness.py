@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evalkit import numerals
 from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
 from evalkit.records import Remark
-from evalkit.report import numbers
 from evalkit.report.blocks import Cell, Column, Row
 from evalkit.report.remarks import sentence
 from evalkit.report.voice import Voice
@@ -27,7 +27,7 @@ def overturned(voice: Voice, found: Overturn | NotTold) -> Iterator[str]:
     else:
         what = voice.say(f"firm.to_{'undo' if voice.findings.verdict == 'pretrend_failed' else 'overturn'}")
         side = voice.phrase(f"firm.{'more' if found.effect > 0 else 'less'}")
-        yield voice.say("firm.overturn", what=what, side=side, amount=numbers.money(found.breakdown))
+        yield voice.say("firm.overturn", what=what, side=side, amount=numerals.money(found.breakdown))
     yield _before(voice, found)
 
 
@@ -35,7 +35,7 @@ def _before(voice: Voice, found: Overturn) -> str:
     """Say how far the two groups drifted apart before the start, and whether that would have been enough."""
     if found.largest_before is None:
         return voice.say("firm.before_none")
-    told = voice.say("firm.before", amount=numbers.money(found.largest_before))
+    told = voice.say("firm.before", amount=numerals.money(found.largest_before))
     if found.already or found.breakdown is None:
         return told
     if found.breakdown <= found.largest_before:
@@ -48,7 +48,7 @@ def expert(voice: Voice, found: Overturn) -> Iterator[str]:
     """Say for experts how the bounds were made, and what limits them."""
     yield voice.say("firm.expert")
     if found.relative is not None:
-        yield voice.say("firm.relative", relative=numbers.fixed(found.relative, 2))
+        yield voice.say("firm.relative", relative=numerals.fixed(found.relative, 2))
     if not found.whole:
         yield voice.say("firm.not_whole", last=voice.when(found.last))
     for remark in found.remarks:
@@ -59,12 +59,12 @@ def power(voice: Voice, found: Power | NotTold) -> Iterator[str]:
     """Say whether the test of the years before could have seen a drift that matters; nothing where it was not made or has failed."""
     if isinstance(found, NotTold):
         return
-    slope = numbers.money(found.slope)
+    slope = numerals.money(found.slope)
     if found.weak:
         yield voice.say("estimator_notice.PRETREND_WEAK_TEST", power=found.power)
         yield voice.say("firm.power_slope", slope=slope)
     else:
-        yield voice.say("firm.power", slope=slope, power=numbers.whole_percent(round(found.power, 2)))
+        yield voice.say("firm.power", slope=slope, power=numerals.whole_percent(round(found.power, 2)))
 
 
 def few_clusters(voice: Voice, firm: Firm) -> Iterator[str]:
@@ -90,15 +90,15 @@ def permutation(voice: Voice, found: Permuted | NotTold) -> Iterator[str]:
         return
     what = voice.phrase(f"firm.moves_{found.moves}", cluster=_cluster(voice))
     how = voice.phrase(f"firm.{'every' if found.exact else 'drawn'}", draws=found.draws)
-    smallest = numbers.p_value(found.smallest_p)
+    smallest = numerals.p_value(found.smallest_p)
     told = ""
     if found.treated is not None and found.items is not None:
         counts = {
-            name: numbers.fixed(value or 0) for name, value in vars(found).items() if name in ("treated", "items", "possible")
+            name: numerals.fixed(value or 0) for name, value in vars(found).items() if name in ("treated", "items", "possible")
         }
         told = voice.phrase(f"firm.possible{'' if found.possible else '_many'}", **counts)
     yield voice.say("firm.smallest", what=what, possible=told, how=how, smallest=smallest)
-    yield voice.say("firm.permuted", p=numbers.p_sentence(found.p_value))
+    yield voice.say("firm.permuted", p=numerals.p_sentence(found.p_value))
     if found.cannot:
         yield voice.say("firm.cannot")
     for remark in found.remarks:
@@ -115,7 +115,7 @@ def without(voice: Voice, found: LeftOut | NotTold) -> Iterator[str]:
     if isinstance(found, NotTold):
         return
     turned = voice.phrase("firm.turned_none" if found.flips == 0 else "firm.turned", times=found.flips)
-    low, high = numbers.money(found.low, plus=True), numbers.money(found.high, plus=True)
+    low, high = numerals.money(found.low, plus=True), numerals.money(found.high, plus=True)
     yield voice.say("firm.without", cluster=_cluster(voice), low=low, high=high, turned=turned)
 
 
@@ -124,9 +124,9 @@ def seen(voice: Voice, found: Seen | NotTold) -> str:
     if isinstance(found, NotTold):
         return voice.say("how.not_seen")
     facts = {
-        "percent": numbers.percent(found.percent),
-        "amount": numbers.money(found.money),
-        "power": numbers.whole_percent(found.power),
+        "percent": numerals.percent(found.percent),
+        "amount": numerals.money(found.money),
+        "power": numerals.whole_percent(found.power),
     }
     return voice.join([voice.say("how.seen", **facts), *(sentence(voice, _named(voice, remark)) for remark in found.remarks)])
 
@@ -142,7 +142,7 @@ def needed(voice: Voice, found: Needed) -> str:
     coarser = found.clusters_today < found.units_today
     count = _so_many(voice, found.clusters, found.units) if coarser else voice.count_units(found.units)
     today = _so_many(voice, found.clusters_today, found.units_today) if coarser else voice.count_units(found.units_today)
-    return voice.say("bottom.unclear_needed", percent=numbers.short(found.percent), count=count, today=today)
+    return voice.say("bottom.unclear_needed", percent=numerals.short(found.percent), count=count, today=today)
 
 
 def _so_many(voice: Voice, clusters: int, units: int) -> str:
@@ -153,7 +153,7 @@ def _so_many(voice: Voice, clusters: int, units: int) -> str:
 def drifts(voice: Voice, found: Overturn) -> str:
     """Return the ranges of the picture for those who cannot see it."""
     return voice.join(
-        voice.phrase("figure.firmness.row", drift=numbers.money(row.drift), interval=_ends(voice, row.low, row.high))
+        voice.phrase("figure.firmness.row", drift=numerals.money(row.drift), interval=_ends(voice, row.low, row.high))
         for row in found.rows
     )
 
@@ -181,7 +181,7 @@ def _drift_row(voice: Voice, found: Overturn, row: Drifted) -> Row:
     elif before:
         why = "before" if _same(row.drift, before) else "half"
     detail = voice.phrase(f"firm.drift_{why}") if why else ""
-    first = Cell(numbers.money(row.drift) if row.drift else "0", detail, (row.drift,))
+    first = Cell(numerals.money(row.drift) if row.drift else "0", detail, (row.drift,))
     return Row((first, Cell(_ends(voice, row.low, row.high), values=(row.low, row.high))), why == "breakdown")
 
 
@@ -220,7 +220,7 @@ def _method_row(voice: Voice, row: Method) -> Row:
     told = row.low is not None or row.high is not None
     span = _ends(voice, row.low, row.high) if told else missing
     percent = _ends(voice, row.low_percent, row.high_percent, percent=True) if told else ""
-    p = missing if row.p_value is None else numbers.p_value(row.p_value)
+    p = missing if row.p_value is None else numerals.p_value(row.p_value)
     why = voice.phrase(f"firm.why_{row.reason}") if row.reason and voice.ranges else ""
     rests = _rests_on(voice, row) if row.p_value is not None else why
     detail = why if row.p_value is not None else ""
@@ -237,7 +237,7 @@ def _method_row(voice: Voice, row: Method) -> Row:
 
 def _ends(voice: Voice, low: float | None, high: float | None, percent: bool = False) -> str:
     def told(value: float) -> str:
-        return numbers.percent(value) if percent else "0" if abs(value) < ROUNDED else numbers.money(value)
+        return numerals.percent(value) if percent else "0" if abs(value) < ROUNDED else numerals.money(value)
 
     if low is None or high is None:
         return (

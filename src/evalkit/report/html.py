@@ -7,8 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from evalkit.fonts import font_faces
 from evalkit.report.blocks import Document, Figure
-from evalkit.report.fonts import font_faces
 
 if TYPE_CHECKING:
     from jinja2 import Template

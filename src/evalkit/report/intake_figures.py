@@ -13,12 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from evalkit import numerals
 from evalkit.intake.record import Bin, CodeChange, IntakeRecord
-from evalkit.report import numbers
+from evalkit.plots.look import BAND, INK, PALE, TREATED, Picture, canvas, look
 from evalkit.report.intake_captions import COLUMNS_DRAWN, UNITS_DRAWN, change_told, dated, lines_drawn
 from evalkit.report.intake_tables import missing_by_column
 from evalkit.report.intake_voice import IntakeVoice
-from evalkit.report.pictures import BAND, INK, PALE, TREATED, Picture, canvas, look
 
 # Paler than any text needs on white, darker than white: light for complete, the house's blue for empty.
 SHADES = ["#ffffff", "#dfe8f0", "#a9c1d6", "#5f8cb0", TREATED]
@@ -45,7 +45,7 @@ def missing(record: IntakeRecord, lang: str, narrow: bool = False) -> Picture:
     columns = list(missing_by_column(voice).items())[:COLUMNS_DRAWN]
     periods = sorted({share.period for share in record.missing})
     with look():
-        figure, axes = canvas(voice, "missing", narrow, 1.0 + 0.27 * max(len(columns), 2))
+        figure, axes = canvas(voice.warning, "missing", narrow, 1.0 + 0.27 * max(len(columns), 2))
         shades = mpl.colors.LinearSegmentedColormap.from_list("missing", SHADES)
         by_column = [{share.period: share.share for share in shares} for _, shares in columns]
         _squares(
@@ -126,7 +126,7 @@ def income(record: IntakeRecord, lang: str, narrow: bool = False) -> Picture:
     """Return the histogram of incomes with the poverty lines of its year, each with a dash pattern of its own."""
     voice = IntakeVoice(record, lang)
     with look():
-        figure, axes = canvas(voice, "income", narrow, 3.7)
+        figure, axes = canvas(voice.warning, "income", narrow, 3.7)
         bins = record.income
         unit_width, even = _usual_width(bins)
         heights = [bin_.count * unit_width / (bin_.high - bin_.low) for bin_ in bins]
@@ -161,7 +161,7 @@ def _whole_ticks(axis: Any, low: float, high: float, count: int) -> None:
     """Set an axis from low to high with round ticks and thousands separators."""
     found = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10], integer=True).tick_values(low, high)
     ticks = [tick for tick in found if low <= tick <= high]
-    axis.set_ticks(ticks, labels=[numbers.fixed(tick) for tick in ticks])
+    axis.set_ticks(ticks, labels=[numerals.fixed(tick) for tick in ticks])
     axis.set_view_interval(low, high, ignore=True)
 
 
@@ -177,7 +177,7 @@ Dated = dict[str, list[tuple[int, CodeChange]]]
 
 def _by_unit(voice: IntakeVoice, by_unit: Dated, narrow: bool) -> Picture:
     with look():
-        figure, axes = canvas(voice, "changes", narrow, 0.95 + 0.42 * len(by_unit))
+        figure, axes = canvas(voice.warning, "changes", narrow, 0.95 + 0.42 * len(by_unit))
         axes.grid(False)
         first, last = _years(voice, by_unit)
         for place, (unit, found) in enumerate(by_unit.items()):
@@ -204,7 +204,7 @@ def _by_unit(voice: IntakeVoice, by_unit: Dated, narrow: bool) -> Picture:
 
 def _by_year(voice: IntakeVoice, by_unit: Dated, narrow: bool) -> Picture:
     with look():
-        figure, axes = canvas(voice, "changes", narrow, 3.0)
+        figure, axes = canvas(voice.warning, "changes", narrow, 3.0)
         counted = Counter(year for found in by_unit.values() for year, _ in found)
         first, last = _years(voice, by_unit)
         bars = axes.bar(list(counted), list(counted.values()), 0.72, color=BAND, edgecolor="#7d97b0", linewidth=0.6, zorder=2)

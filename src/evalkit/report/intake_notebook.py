@@ -6,7 +6,8 @@ import pandas as pd
 
 from evalkit.errors import EvalkitError, unknown
 from evalkit.intake.record import IntakeRecord
-from evalkit.report import data_page, intake_figures, intake_tables, pictures
+from evalkit.plots.look import Picture
+from evalkit.report import data_page, intake_figures, intake_tables
 from evalkit.report.intake_captions import drawn
 from evalkit.report.intake_voice import IntakeVoice
 
@@ -29,7 +30,7 @@ def table(record: IntakeRecord, name: str, lang: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[column.label for column in one.columns]).rename_axis(columns=one.caption)
 
 
-def figure(record: IntakeRecord, name: str, lang: str) -> pictures.Picture | str:
+def figure(record: IntakeRecord, name: str, lang: str) -> Picture | str:
     """Return a figure of the page (missing, income or changes), or the sentence that says why there is nothing to draw.
 
     Raises EvalkitError for a name that is no figure.

@@ -7,9 +7,9 @@ from dataclasses import replace
 from operator import attrgetter
 
 from evalkit.intake.record import CheckRun, CodeChange, LedgerStep, MissingShare
+from evalkit.numerals import MINUS
 from evalkit.report.blocks import Cell, Column, Row, Table
 from evalkit.report.intake_voice import IntakeVoice
-from evalkit.report.numbers import MINUS
 
 SHOWN = 40
 """Rows of a table that the page shows."""

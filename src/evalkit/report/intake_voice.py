@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from evalkit import numerals
 from evalkit.codes import table
 from evalkit.intake.observations import Place, Question
 from evalkit.intake.record import IntakeRecord, Said
-from evalkit.report import numbers
 from evalkit.report.remarks import flags
 from evalkit.report.voice import Speaker
 from evalkit.words import Catalogue, WordsError
@@ -95,11 +95,11 @@ class IntakeVoice(Speaker):
 
     def share(self, share: float) -> str:
         """Return a share as per cent; one that would round to nothing says so."""
-        return "<0.1%" if 0 < share < 0.0005 else numbers.percent(100 * share)
+        return "<0.1%" if 0 < share < 0.0005 else numerals.percent(100 * share)
 
     def money(self, value: float) -> str:
         """Return an amount of the income's unit."""
-        return numbers.fixed(value, 0 if float(value).is_integer() or abs(value) >= 100 else 1)
+        return numerals.fixed(value, 0 if float(value).is_integer() or abs(value) >= 100 else 1)
 
     @cached_property
     def money_unit(self) -> str:

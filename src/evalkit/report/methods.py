@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.report import numbers
+from evalkit import numerals
 from evalkit.report.blocks import Fact
 from evalkit.report.voice import Voice
 
@@ -25,7 +25,7 @@ def facts(voice: Voice) -> tuple[Fact, ...]:
         ("weight", findings.weight or voice.say("method.weight_none")),
         ("inference", _inference(voice)),
         *_band(voice),
-        ("smallest", voice.say("method.smallest_text", smallest=numbers.short(findings.smallest_meaningful_percent))),
+        ("smallest", voice.say("method.smallest_text", smallest=numerals.short(findings.smallest_meaningful_percent))),
         ("prices", voice.say("language.name", name=voice.common["prices"])),
     ]
     if findings.income_definition is not None:
@@ -63,7 +63,7 @@ def _band(voice: Voice) -> list[tuple[str, str]]:
     findings = voice.findings
     if findings.path_critical is None:
         return []
-    critical = numbers.fixed(findings.path_critical, 2)
+    critical = numerals.fixed(findings.path_critical, 2)
     return [("band", voice.say("method.band_text", critical=critical, seed=findings.seed))]
 
 

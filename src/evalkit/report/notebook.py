@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from evalkit.findings import Findings
-from evalkit.report import figures, pictures, tables
+from evalkit.plots.look import Picture
+from evalkit.report import figures, tables
 from evalkit.report.bottom_line import callout
 from evalkit.report.remarks import sentence
 from evalkit.report.voice import Voice
@@ -26,7 +27,7 @@ def table(findings: Findings, name: str, lang: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[column.label for column in made.columns]).rename_axis(columns=made.caption)
 
 
-def figure(findings: Findings, name: str, lang: str) -> pictures.Picture:
+def figure(findings: Findings, name: str, lang: str) -> Picture:
     """Return a figure of the report, by its name in ``figures.DRAW``."""
     return figures.DRAW[name](findings, lang)
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from evalkit import numerals
 from evalkit.codes import table
 from evalkit.errors import unknown
 from evalkit.records import Remark
-from evalkit.report import numbers
 from evalkit.report.voice import Speaker, Voice
 from evalkit.words import WordsError
 
@@ -128,7 +128,7 @@ def _few_clusters(voice: Voice, facts: Facts) -> Facts:
 def _too_few(voice: Voice, facts: Facts) -> Facts:
     return {
         "units": voice.count_units(facts["units"]),
-        "smallest_p": numbers.p_value(facts["smallest_p"]),
+        "smallest_p": numerals.p_value(facts["smallest_p"]),
         "needed": voice.count_units(facts["needed"]),
     }
 
@@ -211,7 +211,7 @@ def _part_of_rows(voice: Voice, facts: Facts) -> Facts:
 
 
 def _told_twice(voice: Voice, facts: Facts) -> Facts:
-    return _rows(voice, facts) | {"yuan": numbers.fixed(facts["yuan"])}
+    return _rows(voice, facts) | {"yuan": numerals.fixed(facts["yuan"])}
 
 
 def _many_or_few(facts: Facts) -> str:
@@ -219,14 +219,14 @@ def _many_or_few(facts: Facts) -> str:
 
 
 def _support_ended(voice: Voice, facts: Facts) -> Facts:
-    share, limit = _share(voice, facts["share"]), numbers.whole_percent(facts["limit"])
+    share, limit = _share(voice, facts["share"]), numerals.whole_percent(facts["limit"])
     return {"units": voice.count_units(facts["units"]), "share": share, "limit": limit}
 
 
 def _share(voice: Voice, share: float | None) -> str:
     if share is None:
         return voice.phrase("fragment.share_hidden")
-    return numbers.whole_percent(share) if share == round(share, 2) else numbers.percent(100 * share)
+    return numerals.whole_percent(share) if share == round(share, 2) else numerals.percent(100 * share)
 
 
 def _one_year_or_more(facts: Facts) -> str:

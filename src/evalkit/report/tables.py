@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 
+from evalkit import numerals
 from evalkit.findings import Cohort, CovariateBalance, DateRow, EstimatorRow, Findings, PathPoint, Told
 from evalkit.firm_records import Overturn
 from evalkit.records import Interval
-from evalkit.report import components, firmness, numbers
+from evalkit.report import components, firmness
 from evalkit.report.blocks import Cell, Column, Row, Table
 from evalkit.report.remarks import never_code
 from evalkit.report.voice import Voice
@@ -109,7 +110,7 @@ def _span(voice: Voice, low: float | None, high: float | None) -> Cell:
 
 def _p(voice: Voice, interval: Interval) -> Cell:
     p = interval.p_value
-    return Cell(voice.phrase("language.missing") if p is None else numbers.p_value(p), values=(p,))
+    return Cell(voice.phrase("language.missing") if p is None else numerals.p_value(p), values=(p,))
 
 
 Made = tuple[list[Column], list[Row], list[str]]
@@ -148,7 +149,7 @@ def _difference(voice: Voice, difference: Interval | None) -> Cell:
     if difference is None:
         return Cell(voice.phrase("language.missing"), values=(None,) * 4)
     p = difference.p_value
-    detail = "" if p is None else voice.phrase("table.difference_detail", p=numbers.p_value(p))
+    detail = "" if p is None else voice.phrase("table.difference_detail", p=numerals.p_value(p))
     return Cell(voice.effect(difference.estimate), detail, (difference.estimate, difference.low, difference.high, p))
 
 
@@ -209,7 +210,7 @@ def _path(voice: Voice) -> Made:
     notes.append(
         voice.say("table.path_note_single")
         if critical is None
-        else voice.say("table.path_note", critical=numbers.fixed(critical, 2))
+        else voice.say("table.path_note", critical=numerals.fixed(critical, 2))
     )
     if any(point.low is None and not point.reference for point in voice.findings.path):
         notes.append(voice.say("table.path_alone"))
@@ -217,7 +218,7 @@ def _path(voice: Voice) -> Made:
 
 
 def _path_row(voice: Voice, point: PathPoint) -> Row:
-    when = numbers.fixed(point.event_time)
+    when = numerals.fixed(point.event_time)
     if point.reference:
         when = voice.phrase("table.reference", when=when)
     spread = (None,) * 4 if point.reference else (point.low, point.high, point.band_low, point.band_high)
@@ -235,7 +236,7 @@ def _path_row(voice: Voice, point: PathPoint) -> Row:
 
 def _hidden_path_row(voice: Voice, event_time: int) -> Row:
     none = (_effect(voice, None), _effect(voice, None), _span(voice, None, None), _span(voice, None, None))
-    return Row((Cell(numbers.fixed(event_time), values=(event_time,)), *none, _number(voice, None)))
+    return Row((Cell(numerals.fixed(event_time), values=(event_time,)), *none, _number(voice, None)))
 
 
 def _cohorts(voice: Voice) -> Made:
@@ -381,20 +382,20 @@ def _balance(voice: Voice) -> Made:
 
 def _covariate_row(voice: Voice, row: CovariateBalance, weighted: bool) -> Row:
     many = len({cohort.cohort for cohort in voice.findings.alike.cohorts}) > 1 if voice.findings.alike else False
-    before = Cell(numbers.fixed(row.before, 2, plus=True), values=(row.before, row.largest_before, row.largest_cohort))
+    before = Cell(numerals.fixed(row.before, 2, plus=True), values=(row.before, row.largest_before, row.largest_cohort))
     if many and row.largest_cohort is not None:
-        told = voice.phrase("table.largest", size=numbers.fixed(row.largest_before, 2, plus=True), year=row.largest_cohort)
+        told = voice.phrase("table.largest", size=numerals.fixed(row.largest_before, 2, plus=True), year=row.largest_cohort)
         before = Cell(before.text, told, before.values)
     name = voice.covariate(row.covariate)
     cells = [_text(name), _mean(row.treated), _mean(row.comparison)]
     if weighted and row.weighted is not None and row.after is not None:
-        after = Cell(numbers.fixed(row.after, 2, plus=True), values=(row.after, row.largest_after))
+        after = Cell(numerals.fixed(row.after, 2, plus=True), values=(row.after, row.largest_after))
         return Row((*cells, _mean(row.weighted), before, after))
     return Row((*cells, before))
 
 
 def _mean(value: float) -> Cell:
-    return Cell(numbers.measured(value), values=(value,))
+    return Cell(numerals.measured(value), values=(value,))
 
 
 def _overlap(voice: Voice) -> Made:
@@ -413,7 +414,7 @@ def _overlap(voice: Voice) -> Made:
         cells = [year, _number(voice, cohort.treated_units), _number(voice, cohort.comparison_units)]
         if balance.weighted:
             worth = cohort.effective_units
-            cells.append(_number(voice, None) if worth is None else Cell(numbers.fixed(worth, 1), values=(worth,)))
+            cells.append(_number(voice, None) if worth is None else Cell(numerals.fixed(worth, 1), values=(worth,)))
         rows.append(Row((*cells, _number(voice, cohort.outside_units))))
     notes = [*([voice.say("table.effective_note")] if balance.weighted else []), voice.say("table.outside_note")]
     return columns, rows, notes
@@ -433,11 +434,11 @@ def _components(voice: Voice) -> Made:
     for row in found.rows:
         effect, said = row.effect, components.name(voice, row)
         earned = voice.phrase("table.earned") if row.earned else ""
-        error = voice.phrase("language.missing") if effect.std_error is None else numbers.fixed(effect.std_error, 1)
-        p = voice.phrase("language.missing") if row.pretrend_p is None else numbers.p_value(row.pretrend_p)
+        error = voice.phrase("language.missing") if effect.std_error is None else numerals.fixed(effect.std_error, 1)
+        p = voice.phrase("language.missing") if row.pretrend_p is None else numerals.p_value(row.pretrend_p)
         cells = (
             Cell(said, earned, (said, int(row.earned))),
-            Cell(numbers.fixed(effect.estimate, 1, plus=True), values=(effect.estimate,)),
+            Cell(numerals.fixed(effect.estimate, 1, plus=True), values=(effect.estimate,)),
             Cell(error, values=(effect.std_error,)),
             Cell(components.money_span(voice, row), values=(effect.low, effect.high)),
             Cell(p, values=(row.pretrend_p,)),

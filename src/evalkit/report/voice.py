@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
 
+from evalkit import numerals
 from evalkit.findings import Findings, TrendPoint
 from evalkit.records import Interval
-from evalkit.report import numbers
 from evalkit.study import Published, Words
 from evalkit.words import Catalogue, catalogue
 
@@ -36,6 +36,11 @@ class Speaker:
     def simulated(self) -> bool:
         """Whether the data are simulated."""
         raise NotImplementedError
+
+    @property
+    def warning(self) -> str:
+        """What every figure of simulated data says at its corner, nothing where data are real."""
+        return self.say("status.simulated") if self.simulated else ""
 
     def say(self, key: str, **facts: object) -> str:
         """Return a sentence with the common facts and its own, begun with a capital letter."""
@@ -124,7 +129,7 @@ class Voice(Speaker):
             "noun": noun,
             "per": per,
             "prices": self.word(findings.prices),
-            "level": numbers.whole_percent(findings.level),
+            "level": numerals.whole_percent(findings.level),
         }
 
     @property
@@ -180,13 +185,13 @@ class Voice(Speaker):
 
     def effect(self, value: float) -> str:
         """Return an effect as tables show it: log points with four decimals, money with one."""
-        return numbers.fixed(value, 4 if self.findings.scale == "log" else 1)
+        return numerals.fixed(value, 4 if self.findings.scale == "log" else 1)
 
     def hundred(self, value: float, plus: bool = False) -> str:
         """Return an effect as figures show it: log points times 100, or money."""
         if self.findings.scale == "log":
-            return numbers.fixed(100 * value, 1, plus)
-        return numbers.money(value, plus)
+            return numerals.fixed(100 * value, 1, plus)
+        return numerals.money(value, plus)
 
     def span(self, low: float | None, high: float | None) -> str:
         """Return an interval of effects as tables show it."""
@@ -203,8 +208,8 @@ class Voice(Speaker):
     def size(self, value: float) -> str:
         """Return the size of a difference for a sentence; above 10 log points per cent would be misleading."""
         if self.findings.scale == "level":
-            return self.phrase("term.money", amount=numbers.money(abs(value)))
-        points = numbers.fixed(100 * abs(value), 1)
+            return self.phrase("term.money", amount=numerals.money(abs(value)))
+        points = numerals.fixed(100 * abs(value), 1)
         key = "term.approximate_percent" if abs(value) < 0.10 else "term.log_points"
         return self.phrase(key, points=points)
 

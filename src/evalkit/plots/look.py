@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from evalkit.report import fonts, numbers
-from evalkit.report.voice import Speaker
+from evalkit import fonts, numerals
 
 TREATED, COMPARISON, BAND, INK, PALE, WARNING = "#12436d", "#b35900", "#c3d5e6", "#24292f", "#8a929b", "#8c1d18"
 TOTAL = "#6f97bf"
@@ -78,15 +77,14 @@ def look() -> Any:
     return mpl.rc_context(style)
 
 
-def canvas(voice: Speaker, name: str, narrow: bool, height: float) -> tuple[Picture, Axes]:
-    """Return an empty figure, marked where data are simulated; a narrow one is for telephones."""
+def canvas(mark: str, name: str, narrow: bool, height: float) -> tuple[Picture, Axes]:
+    """Return an empty figure with a mark at its upper right, such as that data are simulated; a narrow one is for telephones."""
     figure = Picture(figsize=(3.75 if narrow else 6.9, height), layout="constrained")
     figure.set_label(f"{name}-narrow" if narrow else name)
     axes = figure.add_subplot()
     axes.use_sticky_edges = False
     sns.despine(ax=axes)
-    if voice.simulated:
-        mark = voice.say("status.simulated")
+    if mark:
         if narrow:
             figure.suptitle(mark, x=0.995, ha="right", fontsize=8, color=WARNING)
         else:
@@ -100,7 +98,7 @@ def value_ticks(axis: Any, scale: str, count: int = 7) -> None:
     ticks = [tick for tick in MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]
     step = min((b - a for a, b in pairwise(ticks)), default=1.0)
     decimals = 0 if step >= 1 and all(float(tick).is_integer() for tick in ticks) else 1 if step >= 0.5 or scale == "level" else 2
-    axis.set_ticks(ticks, labels=[numbers.fixed(tick, decimals) for tick in ticks])
+    axis.set_ticks(ticks, labels=[numerals.fixed(tick, decimals) for tick in ticks])
 
 
 def legend(figure: Figure, axes: Axes, narrow: bool) -> None:

@@ -56,14 +56,14 @@ def _write(
     """Write a page, its figures drawn from a source, and its tables."""
     from evalkit.plots.look import svg
     from evalkit.report import html
-    from evalkit.report.blocks import Figure
+    from evalkit.report.blocks import Drawing, Figure
     from evalkit.report.tables import csv_text
 
     lang = document.lang
     pictures = {}
     for name in (block.name for block in document.blocks if isinstance(block, Figure)):
         wide, narrow = draw[name](source, lang), draw[name](source, lang, narrow=True)
-        pictures[name] = (svg(wide, name), svg(narrow, f"{name}-narrow"))
+        pictures[name] = Drawing(svg(wide, name), svg(narrow, f"{name}-narrow"))
     texts = {folder / f"{page}.{lang}.html": html.render(document, pictures).encode("utf-8")}
     for name, (drawing, _) in pictures.items():
         texts[folder / "figures" / f"{name}.{lang}.svg"] = drawing.encode("utf-8")

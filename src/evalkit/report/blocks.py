@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,13 @@ class Figure:
     caption: str
     description: str
     notes: tuple[str, ...]
+
+
+class Drawing(NamedTuple):
+    """A figure as SVG text: wide for paper and screens, narrow for telephones."""
+
+    wide: str
+    narrow: str
 
 
 @dataclass(frozen=True)

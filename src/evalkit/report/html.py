@@ -8,13 +8,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from evalkit.fonts import font_faces
-from evalkit.report.blocks import Document, Figure
+from evalkit.report.blocks import Document, Drawing, Figure
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def render(document: Document, pictures: dict[str, tuple[str, str]]) -> str:
+def render(document: Document, pictures: dict[str, Drawing]) -> str:
     """Return a document as HTML; pictures hold each figure as SVG in a wide and a narrow drawing."""
     inline = {name: tuple(_inline(drawing) for drawing in drawings) for name, drawings in pictures.items()}
     missing = [block.name for block in document.blocks if isinstance(block, Figure) and block.name not in inline]

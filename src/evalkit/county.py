@@ -1,0 +1,106 @@
+"""One county of a study: which counties there are, and the study on the rows of one of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import StudyError, first_five, unknown
+from evalkit.records import County
+from evalkit.study import Study
+from evalkit.study_data import Loaded, designed
+
+
+def counties(study: Study, loaded: Loaded) -> dict[str, str]:
+    """Return the counties in which the programme reached somebody by the end of the window: code -> name, in the order of the codes.
+
+    Raises
+    ------
+    StudyError
+        Where the study names no column of counties, or the data lack it, or a county has two names.
+    """
+    listed = _listed(study, loaded)
+    reached = set(listed.loc[listed["covered"], "county"])
+    return {code: name for code, name in _names(study, loaded).items() if code in reached}
+
+
+def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
+    """Return the study and the data of one county.
+
+    Notes
+    -----
+    Where units lie within counties (villages, households), a county is compared with itself: its rows alone, so that what
+    happened to the whole county in some year is in both groups. Where the unit is the county, it is compared with the units
+    that are not covered by the end of the window; units covered otherwise leave. Figures that stand for the whole area
+    (``published``, ``truth``) leave with them.
+
+    Raises
+    ------
+    StudyError
+        For a county that is not there, or that the programme has not reached.
+    """
+    found = counties(study, loaded)
+    if county not in found:
+        if county in _names(study, loaded):
+            raise StudyError(
+                f"County {county} has nobody whom {study.programme.en} reached by {study.window[1]}, so there is no effect to tell. "
+                f"Counties with an effect: {', '.join(found)}."
+            )
+        raise StudyError(unknown("county", county, list(found)))
+    listed = _listed(study, loaded)
+    alone = not listed["county"].duplicated().any()
+    kept = listed["unit"][(listed["county"] == county) | (alone & ~listed["covered"])]
+    frame = loaded.frame[loaded.frame[study.unit].isin(kept)].reset_index(drop=True)
+    events = loaded.events
+    if events is not None:
+        events = replace(events, frame=events.frame[events.frame["unit"].astype(str).isin(set(kept.astype(str)))])
+    here = replace(loaded, frame=frame, events=events, county=County(code=county, name=found[county]))
+    return study.model_copy(update={"truth": None, "published": ()}), here
+
+
+def _listed(study: Study, loaded: Loaded) -> pd.DataFrame:
+    """Return a row per unit: unit, its county's code, and whether the programme reached it by the end of the window."""
+    column = _column(study, loaded)
+    design = designed(study, loaded.frame, loaded.events)[0]
+    start = pd.Series(design.rollout.first_treated, index=design.panel.units)
+    listed = pd.DataFrame({"unit": loaded.frame[study.unit], "county": _codes(loaded.frame[column])}).drop_duplicates(
+        ignore_index=True
+    )
+    if (twice := listed["unit"].duplicated()).any():
+        units = listed.loc[twice, "unit"].unique().tolist()
+        raise StudyError(
+            f"county {column!r} changes over time within {len(units):,} units: {first_five(units)}. A unit lies in one county: give the "
+            "county of one fixed year."
+        )
+    return listed.assign(covered=listed["unit"].map(start) <= study.window[1])
+
+
+def _column(study: Study, loaded: Loaded) -> str:
+    if study.county is None:
+        raise StudyError(
+            f"The study {study.name!r} names no column of counties. Add county: (the column with each row's county code) to the "
+            "study, and county_name: where the data have their names."
+        )
+    for name in (study.county, study.county_name):
+        if name is not None and name not in loaded.frame.columns:
+            raise StudyError(unknown("column", name, [str(c) for c in loaded.frame.columns]))
+    return study.county
+
+
+def _codes(values: pd.Series) -> pd.Series:
+    """Return codes as text: 990121 whether the file holds a whole number, a decimal or text."""
+    if pd.api.types.is_float_dtype(values) and values.notna().all() and (values == np.floor(values)).all():
+        values = values.astype("int64")
+    return values.astype(str)
+
+
+def _names(study: Study, loaded: Loaded) -> dict[str, str]:
+    """Return every county's code and its name of the last period, the code itself where the data have no names."""
+    column = _column(study, loaded)
+    frame = loaded.frame.sort_values(study.period, kind="stable")
+    codes = _codes(frame[column])
+    names = codes if study.county_name is None else frame[study.county_name].astype(str)
+    last = dict(zip(codes, names, strict=True))
+    return {code: last[code] for code in sorted(last)}

@@ -56,6 +56,8 @@ STUDIES = NUMBERS | {
     "alike",
     "components_found",
     "how_firm",
+    "alone",
+    "county",
     "evaluation",
 }
 EVERYTHING = {
@@ -129,6 +131,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "alike": CORE | {"diagnostics", "estimators", "findings", "records", "firm_records"},
     "components_found": STUDIES | {"study_data", "yardsticks"},
     "how_firm": STUDIES,
+    "alone": STUDIES,
+    "county": STUDIES,
     "evaluation": STUDIES | {"evalkit"},
     "numerals": set(),
     "fonts": set(),

@@ -13,10 +13,12 @@ import pandas as pd
 import evalkit
 from evalkit.aggregation import aggregate
 from evalkit.alike import alike
+from evalkit.alone import alone
 from evalkit.alternatives import alternatives
 from evalkit.background import background_notices, bundle_words, bundled, judge_prices, unit_level
 from evalkit.comparison import Comparison
 from evalkit.components_found import components_found
+from evalkit.county import within
 from evalkit.design import Design
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
@@ -38,7 +40,7 @@ Array = np.ndarray[Any, Any]
 FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow, and fewer in all the band
 
 
-def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = ".") -> Findings:
+def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = ".", county: str | None = None) -> Findings:
     """Return the findings of a study.
 
     Parameters
@@ -48,13 +50,16 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
         The data file; the study's own ``data``, relative to ``folder``, without it.
     folder : path
         Where the study file lies.
+    county : str, optional
+        The code of one county, for the findings of that county alone (see :func:`evalkit.county.within`).
 
     Raises
     ------
     StudyError, PanelError, RolloutError, DesignError
         When the file cannot be found or the data do not allow the comparison.
     """
-    return evaluate_loaded(study, load(study, data, folder))
+    loaded = load(study, data, folder)
+    return evaluate_loaded(study, loaded) if county is None else evaluate_loaded(*within(study, loaded, county))
 
 
 def evaluate_loaded(study: Study, loaded: Loaded) -> Findings:
@@ -86,6 +91,7 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         run_id=run_id(study, loaded, truth),
         version=evalkit.__version__,
         study=study.name,
+        county=loaded.county,
         source=study.source.name,
         source_url=study.source.url,
         licence=study.source.licence,
@@ -96,6 +102,7 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         other_scale=_in_levels(study, design, show),
         verdict=verdict,
         firm=firm(study, design, cells, top, pretrend, sample, verdict),
+        alone=None if _of_households(study, loaded) else alone(study, design, comparison, top, sample),
         path=path_points,
         path_critical=critical,
         estimators=others.rows,

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from evalkit.firm_records import Firm
-from evalkit.records import Frozen, Interval, Remark
+from evalkit.firm_records import Firm, NotTold
+from evalkit.records import County, Frozen, Interval, Remark
 from evalkit.study import Published, Words
 
 Verdict = Literal["gain", "loss", "small_change", "unclear", "pretrend_failed", "too_few"]
@@ -293,6 +293,28 @@ class Components(Frozen):
     no_share: Literal["", "not_asked", "undefined", "without_noise", "too_few"]
 
 
+class AlonePoint(Frozen):
+    """The range of the one unit's gap in one event time."""
+
+    event_time: int
+    low: float
+    high: float
+
+
+class Alone(Frozen):
+    """One treated unit beside its comparison units, each of which is left out in turn and compared with the others.
+
+    The ranges are prediction intervals: the unit's effect plus and minus the gap that so many of the comparison units stay below.
+    ``effect`` is in the outcome's unit, ``money`` and ``percent`` as in the headline.
+    """
+
+    comparison_units: int
+    effect: Interval
+    money: Interval
+    percent: Interval
+    path: list[AlonePoint]
+
+
 class Findings(Frozen):
     """Everything a report says, without a sentence.
 
@@ -305,6 +327,7 @@ class Findings(Frozen):
     run_id: str
     version: str
     study: str
+    county: County | None = None
     title: Words
     programme: Words
     unit_word: Words
@@ -349,3 +372,4 @@ class Findings(Frozen):
     truth: Truth | None
     hidden: Hidden | None = None
     firm: Firm | None = None
+    alone: Alone | NotTold | None = None

@@ -35,6 +35,13 @@ def number(value: Any) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
 
+class County(Frozen):
+    """A county by its code and its name; where the data give no name the code stands for it."""
+
+    code: str
+    name: str
+
+
 class Remark(Frozen):
     """A coded remark with the numbers its sentence quotes."""
 

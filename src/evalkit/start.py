@@ -133,6 +133,7 @@ def study_text(name: str, data: str, guess: Guess) -> str:
             f"treatment: {{events: events.csv, programme: industry, date: funded}}    # ← {check}",
             "comparison: not_yet_treated",
             f"cluster: {_text(guess.mapping.unit)}",
+            *_county_of(guess),
             f"# {_both('init.unbalanced')}",
             "#unbalanced: pairwise",
             f"# {_both('init.public', minimum=value('disclosure', 'minimum_households'))}",
@@ -141,6 +142,17 @@ def study_text(name: str, data: str, guess: Guess) -> str:
             "",
         ]
     )
+
+
+def _county_of(guess: Guess) -> list[str]:
+    """Return the lines that allow reports county by county, where the file says which county a row belongs to."""
+    code = guess.mapping.unit if guess.mapping.level == "county" else "county_code"
+    if code != guess.mapping.unit and code not in guess.kinds:
+        return []
+    lines = [f"county: {_text(code)}"]
+    if "county_name" in guess.kinds and code != "county_name":
+        lines.append("county_name: county_name")
+    return lines
 
 
 def _line(key: str, content: object, comment: str, guessed: bool = False) -> str:

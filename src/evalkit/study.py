@@ -129,6 +129,8 @@ class Study(BaseModel):
     method: Literal["dr", "ipw", "reg"] = "dr"
     weight: str | None = None
     cluster: str | None = Field(default=None, description="column; the unit itself without it")
+    county: str | None = Field(default=None, description="column with the county of each row, for reports county by county")
+    county_name: str | None = Field(default=None, description="column with its name")
     unbalanced: Literal["pairwise", "drop_units", "repeated_cross_section"] | None = None
     level: float = Field(default=0.95, gt=0.5, lt=1)
     seed: int
@@ -155,6 +157,8 @@ class Study(BaseModel):
             for name in names:
                 if name not in among:
                     raise ValueError(f"{key} names {name!r}, which is not among {among}")
+        if self.county_name is not None and self.county is None:
+            raise ValueError("county_name needs county, the column with the code of each county")
         columns = [part.column for part in self.components.values()]
         if len(columns) == 1:
             raise ValueError("components has one entry; income has at least two parts that add up to it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from evalkit.intake.personal_patterns import safe
 from evalkit.intake.receiving import Received, receive
 from evalkit.notices import Notice
 from evalkit.panel import Array, Panel
+from evalkit.records import County
 from evalkit.rollout import Rollout
 from evalkit.study import Study
 
@@ -37,6 +39,7 @@ class Loaded:
     data : the data file, None for a database
     received : what intake did, None for a tidy file that is read as it is
     events : the table of events, None where the data say who is treated
+    county : the county whose rows these are, None for all of them
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -44,6 +47,7 @@ class Loaded:
     data: Path | None = None
     received: Received | None = field(default=None, repr=False)
     events: Events | None = field(default=None, repr=False)
+    county: County | None = None
 
 
 def load(study: Study, data: str | Path | None, folder: str | Path) -> Loaded:
@@ -165,7 +169,7 @@ def says_simulated(frame: pd.DataFrame) -> bool:
 
 
 def run_id(study: Study, loaded: Loaded, truth: Path | None = None) -> str:
-    """Return the study's name and the hash of all inputs, parameters, planted truth and package version."""
+    """Return the study's name, the county's code, and the hash of all inputs, parameters, planted truth and package version."""
     digest = hashlib.sha256()
     for name, fingerprint in sorted(loaded.inputs.items()):
         digest.update(f"{name}:{fingerprint}".encode())
@@ -173,7 +177,9 @@ def run_id(study: Study, loaded: Loaded, truth: Path | None = None) -> str:
     if study.truth is not None and truth is not None and truth.is_file():
         digest.update(truth.read_bytes())
     digest.update(evalkit.__version__.encode())
-    return f"{study.name}-{digest.hexdigest()[:10]}"
+    where = "" if loaded.county is None else "-" + re.sub(r"[^\w.]", "_", loaded.county.code)
+    digest.update(where.encode())
+    return f"{study.name}{where}-{digest.hexdigest()[:10]}"
 
 
 def _sha256(path: Path) -> str:

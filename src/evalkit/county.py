@@ -21,9 +21,7 @@ def counties(study: Study, loaded: Loaded) -> dict[str, str]:
     StudyError
         Where the study names no column of counties, or the data lack it, or a county has two names.
     """
-    listed = _listed(study, loaded)
-    reached = set(listed.loc[listed["covered"], "county"])
-    return {code: name for code, name in _names(study, loaded).items() if code in reached}
+    return _reached(_names(study, loaded), _listed(study, loaded))
 
 
 def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
@@ -33,7 +31,7 @@ def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
     -----
     Where units lie within counties (villages, households), a county is compared with itself: its rows alone, so that what
     happened to the whole county in some year is in both groups. Where the unit is the county, it is compared with the units
-    that are not covered by the end of the window; units covered otherwise leave. Figures that stand for the whole area
+    that are not covered by the end of the window; all others leave. Figures that stand for the whole area
     (``published``, ``truth``) leave with them.
 
     Raises
@@ -41,15 +39,15 @@ def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
     StudyError
         For a county that is not there, or that the programme has not reached.
     """
-    found = counties(study, loaded)
+    names, listed = _names(study, loaded), _listed(study, loaded)
+    found = _reached(names, listed)
     if county not in found:
-        if county in _names(study, loaded):
+        if county in names:
             raise StudyError(
                 f"County {county} has nobody whom {study.programme.en} reached by {study.window[1]}, so there is no effect to tell. "
                 f"Counties with an effect: {', '.join(found)}."
             )
         raise StudyError(unknown("county", county, list(found)))
-    listed = _listed(study, loaded)
     alone = not listed["county"].duplicated().any()
     kept = listed["unit"][(listed["county"] == county) | (alone & ~listed["covered"])]
     frame = loaded.frame[loaded.frame[study.unit].isin(kept)].reset_index(drop=True)
@@ -57,7 +55,13 @@ def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
     if events is not None:
         events = replace(events, frame=events.frame[events.frame["unit"].astype(str).isin(set(kept.astype(str)))])
     here = replace(loaded, frame=frame, events=events, county=County(code=county, name=found[county]))
-    return study.model_copy(update={"truth": None, "published": ()}), here
+    whom = {"comparison": "never_treated"} if alone else {}
+    return study.model_copy(update={"truth": None, "published": (), **whom}), here
+
+
+def _reached(names: dict[str, str], listed: pd.DataFrame) -> dict[str, str]:
+    reached = set(listed.loc[listed["covered"], "county"])
+    return {code: name for code, name in names.items() if code in reached}
 
 
 def _listed(study: Study, loaded: Loaded) -> pd.DataFrame:

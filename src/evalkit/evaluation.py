@@ -22,7 +22,7 @@ from evalkit.county import within
 from evalkit.design import Design
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
-from evalkit.findings import Cohort, Findings, Headline, PathPoint, Pretrend, Sample, TrendPoint, Verdict
+from evalkit.findings import Alone, Cohort, Findings, Headline, PathPoint, Pretrend, Sample, TrendPoint, Verdict
 from evalkit.how_firm import PRETREND_LEVEL, TOO_FEW_CLUSTERS, firm
 from evalkit.income_effect import headline
 from evalkit.inference.joint_test import wald
@@ -86,7 +86,11 @@ def _found(study: Study, loaded: Loaded) -> Findings:
     path_points, critical = _path(study, cells, show, too_few)
     pretrend = None if too_few else _pretrend(study, cells, sample)
     others = alternatives(study, design, cells, show)
-    verdict: Verdict = "too_few" if too_few else _verdict(study, top, pretrend)
+    lone = None if _of_households(study, loaded) else alone(study, design, comparison, top, sample)
+    if isinstance(lone, Alone):
+        ends = {point.event_time: {"low": point.low, "high": point.high} for point in lone.path}
+        path_points = [point.model_copy(update=ends.get(point.event_time, {})) for point in path_points]
+    verdict: Verdict = "one_unit" if isinstance(lone, Alone) else "too_few" if too_few else _verdict(study, top, pretrend)
     return Findings(
         run_id=run_id(study, loaded, truth),
         version=evalkit.__version__,
@@ -102,7 +106,7 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         other_scale=_in_levels(study, design, show),
         verdict=verdict,
         firm=firm(study, design, cells, top, pretrend, sample, verdict),
-        alone=None if _of_households(study, loaded) else alone(study, design, comparison, top, sample),
+        alone=lone,
         path=path_points,
         path_critical=critical,
         estimators=others.rows,

@@ -11,7 +11,7 @@ from evalkit.firm_records import Firm, NotTold
 from evalkit.records import County, Frozen, Interval, Remark
 from evalkit.study import Published, Words
 
-Verdict = Literal["gain", "loss", "small_change", "unclear", "pretrend_failed", "too_few"]
+Verdict = Literal["gain", "loss", "small_change", "unclear", "pretrend_failed", "too_few", "one_unit"]
 
 
 class Headline(Frozen):

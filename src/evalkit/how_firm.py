@@ -113,7 +113,7 @@ def firm(
     """
     money = Money.of(top, study.scale)
     cluster = study.cluster or study.unit
-    too_few = verdict == "too_few"
+    too_few = verdict in ("too_few", "one_unit")
     overall = aggregate(cells, "overall")
     methods: list[Method] = []
     without: LeftOut | NotTold = NotTold(reason="too_few")

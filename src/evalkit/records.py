@@ -41,6 +41,11 @@ class County(Frozen):
     code: str
     name: str
 
+    @property
+    def told(self) -> str:
+        """The name and the code, or the code alone where there is no name."""
+        return self.code if self.name == self.code else f"{self.name} {self.code}"
+
 
 class Remark(Frozen):
     """A coded remark with the numbers its sentence quotes."""

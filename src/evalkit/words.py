@@ -44,9 +44,9 @@ class Catalogue:
         """Return whether there is such a sentence."""
         return key in self.sentences
 
-    def listing(self, items: Iterable[str], shown: int = 8) -> str:
+    def listing(self, items: Iterable[object], shown: int = 8) -> str:
         """Return items in one phrase, and how many more there are."""
-        parts = list(items)
+        parts = [f"{item}" for item in items]
         kept = parts if len(parts) <= shown else parts[:shown]
         more = self.say("language.more", count=len(parts) - len(kept)) if len(parts) > len(kept) else ""
         if len(kept) < 2 or more:

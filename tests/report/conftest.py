@@ -8,6 +8,8 @@ import pytest
 
 from evalkit.findings import (
     Alike,
+    Alone,
+    AlonePoint,
     Cohort,
     ComponentRow,
     Components,
@@ -28,7 +30,7 @@ from evalkit.findings import (
     TwoWayWeights,
 )
 from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
-from evalkit.records import Interval, Remark
+from evalkit.records import County, Interval, Remark
 from evalkit.study import Published, Words
 
 BASE = 9823.4
@@ -420,6 +422,42 @@ def with_components(findings: Findings, **changes: Any) -> Findings:
         "left_out": 2, "gap": 1e-12, "share": share, "no_share": "" if ranges else "too_few",
     }  # fmt: skip
     return findings.model_copy(update={"components": Components(**(values | changes))})
+
+
+def of_one_county(findings: Findings, reach: float = 0.12) -> Findings:
+    """Return findings of one county alone, made of findings with too few clusters; reach is half the width of its range."""
+    effect, base = findings.headline.effect.estimate, findings.headline.base.estimate
+    per_unit = 1.0 if findings.scale == "log" else 1 / base
+    low, high = effect - reach / per_unit, effect + reach / per_unit
+    ends = {"low": base * low * per_unit, "high": base * high * per_unit}
+    told = [point for point in findings.path if not point.reference]
+    points = [
+        AlonePoint(event_time=p.event_time, low=p.estimate - reach / per_unit, high=p.estimate + reach / per_unit) for p in told
+    ]
+    by_time = {point.event_time: {"low": point.low, "high": point.high} for point in points}
+    return findings.model_copy(
+        update={
+            "verdict": "one_unit",
+            "county": County(code="530602", name="昭阳区"),
+            "comparison": "never_treated",
+            "sample": findings.sample.model_copy(update={"treated_used": 1, "treated_units": 1, "treated_clusters": 1}),
+            "path": [point.model_copy(update=by_time.get(point.event_time, {})) for point in findings.path],
+            "alone": Alone(
+                comparison_units=40,
+                effect=Interval(estimate=effect, low=low, high=high),
+                money=Interval(estimate=findings.headline.money.estimate, **ends),
+                percent=Interval(
+                    estimate=findings.headline.percent.estimate, low=100 * ends["low"] / base, high=100 * ends["high"] / base
+                ),
+                path=points,
+            ),
+        }
+    )
+
+
+@pytest.fixture(scope="session", name="of_one_county")
+def _of_one_county() -> Any:
+    return of_one_county
 
 
 @pytest.fixture(scope="session", name="with_covariates")

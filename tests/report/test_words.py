@@ -385,6 +385,7 @@ def test_every_sentence_of_the_catalogue_is_used(
     with_components: Any,
     whole: Any,
     example_firm: Any,
+    of_one_county: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from evalkit.report import figures
@@ -429,6 +430,7 @@ def test_every_sentence_of_the_catalogue_is_used(
         example_findings(path=plain.path[:7]),
         example_findings(path=[point.model_copy(update={"low": None, "units": 1}) for point in plain.path]),
         *firm_in_every_way(example_findings, example_firm),
+        of_one_county(example_findings("too_few")),
     ]
     for scale in ("log", "level"):
         for base in ("universal", "varying"):

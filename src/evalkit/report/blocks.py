@@ -7,6 +7,53 @@ from typing import ClassVar, Literal, NamedTuple
 
 
 @dataclass(frozen=True)
+class Told:
+    """A number in a text: where it stands (start to end), as it is shown, the results it comes from, and the value told.
+
+    A source is the path of a value in findings.json, ``headline.money.estimate`` or ``path[5].low``. ``direct`` says that the
+    value stands there as it is, and was not computed from what stands there.
+    """
+
+    start: int
+    end: int
+    text: str
+    sources: tuple[str, ...]
+    value: float | int | str
+    direct: bool
+
+
+@dataclass(frozen=True)
+class Link:
+    """A reference in a text (start to end) to a figure or a table of the same document, by its anchor."""
+
+    start: int
+    end: int
+    anchor: str
+
+
+class Text(str):
+    """A text that a reader sees, which knows its numbers and its references; for a renderer that asks neither it is a str."""
+
+    numbers: tuple[Told, ...]
+    links: tuple[Link, ...]
+
+    def __new__(cls, text: str, numbers: tuple[Told, ...] = (), links: tuple[Link, ...] = ()) -> Text:
+        """Return the text; it is equal to the same text that knows nothing."""
+        made = super().__new__(cls, text)
+        made.numbers, made.links = numbers, links
+        return made
+
+
+def anchor(kind: Literal["figure", "table"], name: str) -> str:
+    """Return where a figure or a table is found in a page.
+
+    >>> anchor("table", "few_clusters")
+    'table-few-clusters'
+    """
+    return f"{kind}-{name.replace('_', '-')}"
+
+
+@dataclass(frozen=True)
 class Heading:
     """The heading of a section."""
 

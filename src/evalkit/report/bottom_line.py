@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from evalkit import numerals
+from evalkit.errors import ReportError
 from evalkit.findings import Pretrend
 from evalkit.firm_records import Needed
 from evalkit.records import Interval
 from evalkit.report.blocks import Callout, Fact
 from evalkit.report.firmness import needed, permutation
+from evalkit.report.one_unit import points, range_of, where, without_range
 from evalkit.report.remarks import sentence
 from evalkit.report.voice import Voice, has_range
 
 FEW = 5
 """A difference before the start that rests on fewer units says so."""
 
-MARKS = {"gain": "▲", "loss": "▼", "small_change": "◆", "unclear": "○", "pretrend_failed": "■", "too_few": "□"}
+MARKS = {"gain": "▲", "loss": "▼", "small_change": "◆", "unclear": "○", "pretrend_failed": "■", "too_few": "□", "one_unit": "◇"}
 
 
 def callout(voice: Voice) -> Callout:
@@ -35,7 +37,7 @@ def _bundle(voice: Voice) -> list[str]:
 
 def _few_clusters(voice: Voice) -> list[str]:
     """Return the warning that a range rests on few clusters, where there is a range: it belongs beside the range."""
-    if voice.findings.verdict == "too_few":
+    if not voice.ranges:
         return []
     return [sentence(voice, remark) for remark in voice.findings.remarks if remark.code == "FEW_CLUSTERS"]
 
@@ -113,7 +115,15 @@ def _too_few(voice: Voice) -> tuple[str, list[str]]:
     lead = voice.say("bottom.too_few", **_difference(voice))
     firm = voice.findings.firm
     ranked = [voice.join(permutation(voice, firm.permuted))] if firm else []
-    return lead, [why, voice.say("bottom.too_few_cure"), *ranked, _compared(voice), *_pretrend(voice)]
+    return lead, [why, voice.say("bottom.too_few_cure"), *without_range(voice), *ranked, _compared(voice), *_pretrend(voice)]
+
+
+def _one_unit(voice: Voice) -> tuple[str, list[str]]:
+    alone = voice.alone
+    if alone is None:
+        raise ReportError("Findings with the verdict one_unit lack the result 'alone', the range of the one unit.")
+    lead = voice.say("one_unit.lead", where=where(voice), **(_difference(voice) | range_of(voice, alone)))
+    return lead, [*points(voice, alone), _compared(voice), *_pretrend(voice)]
 
 
 _PARTS = {
@@ -123,6 +133,7 @@ _PARTS = {
     "unclear": _unclear,
     "pretrend_failed": _pretrend_failed,
     "too_few": _too_few,
+    "one_unit": _one_unit,
 }
 
 
@@ -130,7 +141,7 @@ def _turned(interval: Interval) -> Interval:
     """Return the interval of the opposite: a loss is told as the size of the fall."""
     low = None if interval.high is None else -interval.high
     high = None if interval.low is None else -interval.low
-    return Interval(estimate=-interval.estimate, low=low, high=high)
+    return Interval.model_construct(estimate=-interval.estimate, low=low, high=high)  # unchecked, so that numbers keep their origin
 
 
 def _size(voice: Voice, turned: bool = False) -> dict[str, str]:
@@ -140,11 +151,11 @@ def _size(voice: Voice, turned: bool = False) -> dict[str, str]:
     if turned:
         money, percent = _turned(money), _turned(percent)
     return {
-        "amount": numerals.money(money.estimate),
-        "signed": numerals.money(money.estimate, plus=True),
+        "amount": voice.amount(money.estimate),
+        "signed": voice.amount(money.estimate, plus=True),
         "percent": numerals.percent(percent.estimate),
         "signed_percent": numerals.percent(percent.estimate, plus=True),
-        "base": numerals.money(headline.base.estimate),
+        "base": voice.amount(headline.base.estimate),
         "range": _range(voice, money, percent),
         **_smallest(voice),
     }
@@ -159,10 +170,11 @@ def _difference(voice: Voice) -> dict[str, str]:
 def _range(voice: Voice, money: Interval, percent: Interval) -> str:
     if money.low is None or money.high is None or percent.low is None or percent.high is None:
         return voice.phrase("bottom.range_none")
+    low, high = voice.amounts(money.low, money.high)
     return voice.phrase(
         "bottom.range",
-        low=numerals.money(money.low),
-        high=numerals.money(money.high),
+        low=low,
+        high=high,
         low_percent=numerals.percent(percent.low),
         high_percent=numerals.percent(percent.high),
     )
@@ -171,7 +183,7 @@ def _range(voice: Voice, money: Interval, percent: Interval) -> str:
 def _smallest(voice: Voice) -> dict[str, str]:
     return {
         "smallest": numerals.short(voice.findings.smallest_meaningful_percent),
-        "smallest_money": numerals.money(voice.smallest_money),
+        "smallest_money": voice.amount(voice.smallest_money),
     }
 
 
@@ -216,15 +228,17 @@ def _from_start(voice: Voice) -> list[str]:
 
 def _key_numbers(voice: Voice) -> tuple[Fact, ...]:
     headline = voice.findings.headline
-    money = headline.money
+    money = voice.alone.money if voice.alone else headline.money
     found = [
         Fact(
             voice.say("label.average"),
-            voice.phrase("language.amount", amount=numerals.money(money.estimate, plus=True), noun=voice.common["noun"]),
+            voice.phrase("language.amount", amount=voice.amount(money.estimate, plus=True), noun=voice.common["noun"]),
         ),
         Fact(voice.say("label.of_base"), numerals.percent(headline.percent.estimate, plus=True)),
     ]
     if has_range(money):
-        span = voice.phrase("language.range", low=numerals.money(money.low or 0.0), high=numerals.money(money.high or 0.0))
-        found.append(Fact(voice.say("label.range"), voice.phrase("language.amount", amount=span, noun=voice.common["noun"])))
+        low, high = voice.amounts(money.low or 0.0, money.high or 0.0)
+        span = voice.phrase("language.range", low=low, high=high)
+        label = voice.say("one_unit.range" if voice.alone else "label.range")
+        found.append(Fact(label, voice.phrase("language.amount", amount=span, noun=voice.common["noun"])))
     return tuple(found)

@@ -20,15 +20,16 @@ def sentences(voice: Voice, found: Components) -> Iterator[str]:
     """Say how much each component moved and that they add up, what that assumes, and which part is earned."""
     *parts, total = found.rows
     told = voice.catalogue.listing(
-        voice.phrase("components.part", name=name(voice, row), amount=numerals.money(row.effect.estimate, plus=True))
-        for row in parts
+        voice.phrase("components.part", name=name(voice, row), amount=voice.amount(row.effect.estimate, plus=True)) for row in parts
     )
-    yield voice.say("components.moved", parts=told, total=numerals.money(total.effect.estimate, plus=True))
+    yield voice.say(
+        "components.moved", parts=told, table=voice.see("table", "components"), total=voice.amount(total.effect.estimate, plus=True)
+    )
     if found.growth and found.measured_by:
-        yield voice.say("components.growth", years=voice.years(range(found.measured_by[0], found.measured_by[1] + 1)))
+        yield voice.say("components.growth", years=voice.window(*found.measured_by))
         if found.composition:
             yield voice.say("components.composition")
-        yield voice.say("components.headline", main=numerals.money(voice.findings.headline.money.estimate, plus=True))
+        yield voice.say("components.headline", main=voice.amount(voice.findings.headline.money.estimate, plus=True))
     else:
         yield voice.say("components.money")
     if found.left_out != 0:

@@ -8,11 +8,12 @@ from evalkit import numerals
 from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
 from evalkit.records import Remark
 from evalkit.report.blocks import Cell, Column, Row
+from evalkit.report.cells import Made
 from evalkit.report.remarks import sentence
+from evalkit.report.sources import count
 from evalkit.report.voice import Voice
 
 ROUNDED = 0.05  # money below it is shown as nought
-Made = tuple[list[Column], list[Row], list[str]]
 
 
 def overturned(voice: Voice, found: Overturn | NotTold) -> Iterator[str]:
@@ -27,7 +28,7 @@ def overturned(voice: Voice, found: Overturn | NotTold) -> Iterator[str]:
     else:
         what = voice.say(f"firm.to_{'undo' if voice.findings.verdict == 'pretrend_failed' else 'overturn'}")
         side = voice.phrase(f"firm.{'more' if found.effect > 0 else 'less'}")
-        yield voice.say("firm.overturn", what=what, side=side, amount=numerals.money(found.breakdown))
+        yield voice.say("firm.overturn", what=what, side=side, amount=voice.amount(found.breakdown))
     yield _before(voice, found)
 
 
@@ -35,7 +36,7 @@ def _before(voice: Voice, found: Overturn) -> str:
     """Say how far the two groups drifted apart before the start, and whether that would have been enough."""
     if found.largest_before is None:
         return voice.say("firm.before_none")
-    told = voice.say("firm.before", amount=numerals.money(found.largest_before))
+    told = voice.say("firm.before", amount=voice.amount(found.largest_before))
     if found.already or found.breakdown is None:
         return told
     if found.breakdown <= found.largest_before:
@@ -46,7 +47,7 @@ def _before(voice: Voice, found: Overturn) -> str:
 
 def expert(voice: Voice, found: Overturn) -> Iterator[str]:
     """Say for experts how the bounds were made, and what limits them."""
-    yield voice.say("firm.expert")
+    yield voice.say("firm.expert", table=voice.see("table", "drift"))
     if found.relative is not None:
         yield voice.say("firm.relative", relative=numerals.fixed(found.relative, 2))
     if not found.whole:
@@ -59,7 +60,7 @@ def power(voice: Voice, found: Power | NotTold) -> Iterator[str]:
     """Say whether the test of the years before could have seen a drift that matters; nothing where it was not made or has failed."""
     if isinstance(found, NotTold):
         return
-    slope = numerals.money(found.slope)
+    slope = voice.amount(found.slope)
     if found.weak:
         yield voice.say("estimator_notice.PRETREND_WEAK_TEST", power=found.power)
         yield voice.say("firm.power_slope", slope=slope)
@@ -74,7 +75,7 @@ def few_clusters(voice: Voice, firm: Firm) -> Iterator[str]:
     if voice.ranges and len(told) > 1:
         shown = {_beyond_zero(row) for row in told}
         key = "differ" if len(shown) > 1 else "beyond" if shown == {True} else "hold"
-        yield voice.say(f"firm.methods_{key}", methods=len(told))
+        yield voice.say(f"firm.methods_{key}", table=voice.see("table", "few_clusters"), methods=count(told, of=firm.methods))
     yield voice.say("estimator_notice.PLACEBO_SCOPE")
 
 
@@ -115,7 +116,7 @@ def without(voice: Voice, found: LeftOut | NotTold) -> Iterator[str]:
     if isinstance(found, NotTold):
         return
     turned = voice.phrase("firm.turned_none" if found.flips == 0 else "firm.turned", times=found.flips)
-    low, high = numerals.money(found.low, plus=True), numerals.money(found.high, plus=True)
+    low, high = voice.amounts(found.low, found.high, plus=True)
     yield voice.say("firm.without", cluster=_cluster(voice), low=low, high=high, turned=turned)
 
 
@@ -125,7 +126,7 @@ def seen(voice: Voice, found: Seen | NotTold) -> str:
         return voice.say("how.not_seen")
     facts = {
         "percent": numerals.percent(found.percent),
-        "amount": numerals.money(found.money),
+        "amount": voice.amount(found.money),
         "power": numerals.whole_percent(found.power),
     }
     return voice.join([voice.say("how.seen", **facts), *(sentence(voice, _named(voice, remark)) for remark in found.remarks)])
@@ -181,7 +182,7 @@ def _drift_row(voice: Voice, found: Overturn, row: Drifted) -> Row:
     elif before:
         why = "before" if _same(row.drift, before) else "half"
     detail = voice.phrase(f"firm.drift_{why}") if why else ""
-    first = Cell(numerals.money(row.drift) if row.drift else "0", detail, (row.drift,))
+    first = Cell(numerals.money(row.drift) if row.drift else numerals.told("0", of=row.drift), detail, (row.drift,))
     return Row((first, Cell(_ends(voice, row.low, row.high), values=(row.low, row.high))), why == "breakdown")
 
 
@@ -237,7 +238,9 @@ def _method_row(voice: Voice, row: Method) -> Row:
 
 def _ends(voice: Voice, low: float | None, high: float | None, percent: bool = False) -> str:
     def told(value: float) -> str:
-        return numerals.percent(value) if percent else "0" if abs(value) < ROUNDED else numerals.money(value)
+        if percent:
+            return numerals.percent(value)
+        return numerals.told("0", of=value) if abs(value) < ROUNDED else numerals.money(value)
 
     if low is None or high is None:
         return (

@@ -10,6 +10,7 @@ from evalkit import numerals
 from evalkit.codes import table
 from evalkit.errors import unknown
 from evalkit.records import Remark
+from evalkit.report.sources import count, whole
 from evalkit.report.voice import Speaker, Voice
 from evalkit.words import WordsError
 
@@ -89,10 +90,12 @@ def _cohorts(voice: Voice, facts: Facts) -> Facts:
 def _cells(voice: Voice, facts: Facts) -> Facts:
     def named(cell: str) -> str:
         parts = re.fullmatch(r"(\d+) in (\d+)", str(cell))
-        return voice.phrase("fragment.cell", cohort=parts[1], period=parts[2]) if parts else str(cell)
+        if parts is None:
+            return f"{cell}"
+        return voice.phrase("fragment.cell", cohort=whole(parts[1], of=cell), period=whole(parts[2], of=cell))
 
-    cells = list(facts["cells"])
-    return {"count": f"{len(cells):,}", "cells": voice.catalogue.listing(map(named, cells), shown=5)}
+    cells = facts["cells"]
+    return {"count": f"{count(cells):,}", "cells": voice.catalogue.listing(map(named, cells), shown=5)}
 
 
 def _columns(voice: Voice, facts: Facts) -> Facts:
@@ -113,7 +116,7 @@ def _never_codes(voice: Voice, facts: Facts) -> Facts:
 
 def never_code(voice: Voice, code: str) -> str:
     """Return a never-treated code as readers know it: an empty cell is blank."""
-    return voice.phrase("fragment.missing_code") if str(code).lower() in ("missing", "nan", "none", "") else str(code)
+    return voice.phrase("fragment.missing_code") if str(code).lower() in ("missing", "nan", "none", "") else f"{code}"
 
 
 def _few_clusters(voice: Voice, facts: Facts) -> Facts:
@@ -135,7 +138,7 @@ def _too_few(voice: Voice, facts: Facts) -> Facts:
 
 def _left_out(voice: Voice, facts: Facts) -> Facts:
     units = facts["units"]
-    return {"units": voice.count_units(len(units) if isinstance(units, (list, tuple, dict)) else units)}
+    return {"units": voice.count_units(count(units) if isinstance(units, (list, tuple, dict)) else units)}
 
 
 def _national_index(voice: Voice, facts: Facts) -> Facts:
@@ -164,7 +167,7 @@ def _together_or_staggered(facts: Facts) -> str:
 
 
 def _switch(voice: Voice, facts: Facts) -> Facts:
-    by_year = {int(year): units for year, units in facts["years"].items()}
+    by_year = {whole(year): units for year, units in facts["years"].items()}
     years = voice.years(list(by_year))
     if facts["staggered"]:
         told = (
@@ -253,7 +256,7 @@ def _plain(voice: Voice, facts: Facts) -> Facts:
         if name == "first":
             told[name] = voice.phrase("agree.unnamed")
         elif isinstance(fact, (list, tuple)):
-            told[name] = voice.catalogue.listing(f"{part:g}" if isinstance(part, float) else str(part) for part in fact)
+            told[name] = voice.catalogue.listing(f"{part:g}" if isinstance(part, float) else f"{part}" for part in fact)
         else:
             told[name] = f"{fact:,}" if isinstance(fact, int) and abs(fact) > 9999 else fact
     return told

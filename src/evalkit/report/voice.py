@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
+from typing import Literal
 
 from evalkit import numerals
-from evalkit.findings import Findings, TrendPoint
+from evalkit.findings import Alone, Findings, TrendPoint
 from evalkit.records import Interval
+from evalkit.report import numbering
+from evalkit.report.blocks import anchor
+from evalkit.report.sources import capitalised, is_traced, linked
 from evalkit.study import Published, Words
 from evalkit.words import Catalogue, catalogue
 
@@ -44,8 +48,7 @@ class Speaker:
 
     def say(self, key: str, **facts: object) -> str:
         """Return a sentence with the common facts and its own, begun with a capital letter."""
-        text = self.phrase(key, **facts)
-        return text[:1].upper() + text[1:]
+        return capitalised(self.phrase(key, **facts))
 
     def phrase(self, key: str, **facts: object) -> str:
         """Return a part of a sentence."""
@@ -79,9 +82,13 @@ class Speaker:
         return self.catalogue.listing(self._run(run) for run in runs)
 
     def _run(self, run: list[int]) -> str:
-        if len(run) == 1:
-            return self.phrase("language.one_year", year=run[0])
-        return self.phrase("language.years", first=run[0], last=run[-1])
+        return self.window(run[0], run[-1])
+
+    def window(self, first: int, last: int) -> str:
+        """Return the years from the first to the last: 2016—2018年, 2016–2018."""
+        if first == last:
+            return self.phrase("language.one_year", year=first)
+        return self.phrase("language.years", first=first, last=last)
 
     def join(self, sentences: Iterable[str]) -> str:
         """Return sentences one after another: English puts a space between them."""
@@ -103,6 +110,12 @@ class Voice(Speaker):
     def simulated(self) -> bool:
         """Whether the data are simulated."""
         return self.findings.simulated
+
+    @cached_property
+    def title(self) -> str:
+        """The title of the report, with the county it is about."""
+        title, county = self.word(self.findings.title), self.findings.county
+        return title if county is None else self.phrase("one_unit.title", where=county.name, title=title)
 
     def word(self, words: Words) -> str:
         """Return one of the study's own expressions in this language."""
@@ -171,6 +184,17 @@ class Voice(Speaker):
         hidden = self.findings.hidden
         return self.phrase("disclosure.mark", minimum=hidden.minimum) if hidden else ""
 
+    def see(self, kind: Literal["figure", "table"], name: str) -> str:
+        """Return how a sentence refers to a figure or a table of this report: 图1, Table 3.
+
+        Raises
+        ------
+        ReportError
+            For what the report does not have, with the result that is missing.
+        """
+        said = self.phrase(f"language.{kind}", number=numbering.number(self.findings, kind, name))
+        return linked(said, anchor(kind, name)) if is_traced(self.findings) else said
+
     def covariate(self, name: str) -> str:
         """Return what a covariate is called: the study's own words, or its column."""
         words = self.findings.covariate_words.get(name)
@@ -182,6 +206,16 @@ class Voice(Speaker):
             return self.phrase("term.start")
         key = "one_year_" if abs(event_time) == 1 else ""
         return self.phrase(f"term.{key}{'before' if event_time < 0 else 'after'}", years=abs(event_time))
+
+    def amount(self, value: float, plus: bool = False) -> str:
+        """Return money for a sentence, large amounts in the language's own unit: 1.23万, 1.23 million."""
+        return self.amounts(value, plus=plus)[0]
+
+    def amounts(self, *values: float, plus: bool = False) -> tuple[str, ...]:
+        """Return money that stands side by side in a sentence, in one unit; a study that counts in 万元 or thousands keeps to that."""
+        if self.common["noun"] not in ("元", "yuan"):
+            return tuple(numerals.money(value, plus) for value in values)
+        return numerals.amounts(values, self.lang, plus)
 
     def effect(self, value: float) -> str:
         """Return an effect as tables show it: log points with four decimals, money with one."""
@@ -208,7 +242,7 @@ class Voice(Speaker):
     def size(self, value: float) -> str:
         """Return the size of a difference for a sentence; above 10 log points per cent would be misleading."""
         if self.findings.scale == "level":
-            return self.phrase("term.money", amount=numerals.money(abs(value)))
+            return self.phrase("term.money", amount=self.amount(abs(value)))
         points = numerals.fixed(100 * abs(value), 1)
         key = "term.approximate_percent" if abs(value) < 0.10 else "term.log_points"
         return self.phrase(key, points=points)
@@ -227,7 +261,12 @@ class Voice(Speaker):
     @cached_property
     def ranges(self) -> bool:
         """Whether the report gives ranges at all: with too few clusters on one side it gives none."""
-        return self.findings.verdict != "too_few"
+        return self.findings.verdict not in ("too_few", "one_unit")
+
+    @cached_property
+    def alone(self) -> Alone | None:
+        """The range of the one treated unit, where the findings are about one and its comparison allows a range."""
+        return self.findings.alone if isinstance(self.findings.alone, Alone) else None
 
     @cached_property
     def banded(self) -> bool:

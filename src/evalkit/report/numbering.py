@@ -1,0 +1,65 @@
+"""Which figures and tables a report of some findings holds, in order: their numbers come from here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from evalkit.errors import ReportError
+from evalkit.findings import Findings
+from evalkit.firm_records import Overturn
+
+FIGURES = ("event_study", "firmness", "overlap", "components", "estimators", "trends")
+ORDER = ("path", "drift", "few_clusters", "balance", "overlap", "components", "estimators", "sample", "cohorts", "dates")
+_NEEDS = {
+    ("table", "drift"): "firm.overturn",
+    ("table", "few_clusters"): "firm",
+    ("table", "balance"): "alike.covariates",
+    ("table", "overlap"): "alike.cohorts",
+    ("table", "components"): "components",
+    ("table", "dates"): "dates",
+    ("figure", "firmness"): "firm.overturn",
+    ("figure", "overlap"): "alike.histogram",
+    ("figure", "components"): "components",
+}
+"""The result without which there is no such figure or table."""
+
+
+def figures(findings: Findings) -> list[str]:
+    """Return the names of the figures of a report, in order."""
+    return _present(findings, "figure", FIGURES)
+
+
+def tables(findings: Findings) -> list[str]:
+    """Return the names of the tables of a report, in order."""
+    return _present(findings, "table", ORDER)
+
+
+def _present(findings: Findings, kind: str, names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if (kind, name) not in _NEEDS or _has(findings, _NEEDS[kind, name])]
+
+
+def _has(findings: Findings, path: str) -> bool:
+    value: object = findings
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return isinstance(value, Overturn) if path == "firm.overturn" else bool(value)
+
+
+def number(findings: Findings, kind: Literal["figure", "table"], name: str) -> int:
+    """Return the number of a figure or a table in the report of some findings.
+
+    Raises
+    ------
+    ReportError
+        For a name that no report has, and for one that this report lacks, with the result that is missing.
+    """
+    known = FIGURES if kind == "figure" else ORDER
+    if name not in known:
+        raise ReportError(f"A report has no {kind} {name!r}. Allowed: {', '.join(known)}.")
+    there = figures(findings) if kind == "figure" else tables(findings)
+    if name not in there:
+        raise ReportError(
+            f"The report of {findings.run_id} has no {kind} {name!r}: its findings lack the result {_NEEDS[kind, name]!r}. "
+            f"It has: {', '.join(there)}."
+        )
+    return there.index(name) + 1

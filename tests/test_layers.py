@@ -151,7 +151,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "plots",
         "wording",
     },
-    "glossary": {"errors", "words", "places"},
+    "glossary": {"errors", "words", "places", "fonts"},
     "wording": {"errors", "words", "places", "codes"},
     "site": {"errors", "words", "places", "study", "findings", "records", "fonts", "numerals", "glossary"},
     "batch": EVERYTHING,

@@ -81,6 +81,7 @@ def _published_row(voice: Voice, row: Published) -> Row:
             effect_cell(voice, row.std_error),
             Cell(none, values=(None, None)),
             Cell(none, values=(None,)),
+            _difference(voice, None),
             Cell(none, values=(None,) * 5),
         )
     )

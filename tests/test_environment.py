@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 # conda-forge's names where they differ from those of pyproject.toml.
-CONDA = {"matplotlib-base": "matplotlib", "brotli-python": "brotli"}
+CONDA = {"matplotlib-base": "matplotlib"}
 
 
 def normal(name: str) -> str:

@@ -63,10 +63,12 @@ _ESTIMATORS = (
 )  # fmt: skip
 _PUBLIC |= dict.fromkeys(_ESTIMATORS, "evalkit.estimators")
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", "plots", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return import_module("evalkit.plots")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
     value = getattr(import_module(_PUBLIC[name]), name)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import re
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from evalkit import fonts, numerals
+from evalkit import numerals
+from evalkit.plots.vector import add_font, svg_text
+from evalkit.words import catalogue
 
 TREATED, COMPARISON, BAND, INK, PALE, WARNING = "#12436d", "#b35900", "#c3d5e6", "#24292f", "#8a929b", "#8c1d18"
 TOTAL = "#6f97bf"
+WIDE, NARROW = 6.9, 3.75  # inches
+NARROW_BELOW = 5.0  # inches
 
 STYLE: dict[str, Any] = {
     "font.size": 9,
@@ -58,30 +60,26 @@ class Picture(Figure):
 
 def svg(figure: Figure, prefix: str) -> str:
     """Return a figure as SVG text, the same on every run; a prefix makes its ids its own, so that several fit in one page."""
-    out = io.StringIO()
     with look():
-        figure.savefig(out, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    text = out.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
-    return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", text)
+        return svg_text(figure, prefix)
 
 
 def look() -> Any:
     """Return the look of all figures, as a context that leaves the caller's settings alone."""
-    style = {**sns.axes_style("ticks"), **STYLE}
-    if path := fonts.files().get("sans"):
-        if not any(entry.fname == str(path) for entry in font_manager.fontManager.ttflist):
-            font_manager.fontManager.addfont(path)
-        style["font.family"] = [fonts.FACES["sans"]]
-    return mpl.rc_context(style)
+    return mpl.rc_context(_style())
 
 
-def canvas(mark: str, name: str, narrow: bool, height: float) -> tuple[Picture, Axes]:
+@cache
+def _style() -> Any:
+    family = add_font()
+    return {**sns.axes_style("ticks"), **STYLE, **({"font.family": family} if family else {})}
+
+
+def canvas(mark: str, name: str, narrow: bool, height: float, width: float | None = None) -> tuple[Picture, Axes]:
     """Return an empty figure with a mark at its upper right, such as that data are simulated; a narrow one is for telephones."""
-    figure = Picture(figsize=(3.75 if narrow else 6.9, height), layout="constrained")
+    figure = Picture(figsize=(width or (NARROW if narrow else WIDE), height), layout="constrained")
     figure.set_label(f"{name}-narrow" if narrow else name)
-    axes = figure.add_subplot()
+    axes = figure.add_subplot(axes_class=Drawn)
     axes.use_sticky_edges = False
     sns.despine(ax=axes)
     if mark:
@@ -90,6 +88,50 @@ def canvas(mark: str, name: str, narrow: bool, height: float) -> tuple[Picture, 
         else:
             axes.set_title(mark, loc="right", fontsize=8, color=WARNING)
     return figure, axes
+
+
+class Drawn(Axes):
+    """Axes that a notebook shows as the whole picture they stand in."""
+
+    def _repr_svg_(self) -> str:
+        figure = self.get_figure(root=True)
+        return svg(figure, str(figure.get_label()) if figure is not None else "")  # type: ignore[arg-type]
+
+
+def axes_for(axes: Axes | None, lang: str, simulated: bool, name: str, width: float = WIDE, height: float = 3.9) -> Axes:
+    """Return the axes to draw on, within :func:`look`: new ones of a width and height in inches, or those given, dressed alike.
+
+    Parameters
+    ----------
+    axes : the caller's axes, or None for a new picture
+    lang : "zh" or "en"
+    simulated : whether the axes say at their upper right that data are simulated
+    name : str
+        What the picture is called: the prefix of the ids in its SVG.
+    """
+    mark = catalogue(lang).say("status.simulated") if simulated else ""
+    if axes is None:
+        return canvas(mark, name, width < NARROW_BELOW, height, width)[1]
+    sns.despine(ax=axes)
+    axes.tick_params(labelfontfamily=mpl.rcParams["font.family"][0], labelsize=8.5)
+    for text in (axes.title, axes._left_title, axes._right_title, axes.xaxis.label, axes.yaxis.label):  # type: ignore[attr-defined]
+        text.set_fontfamily(mpl.rcParams["font.family"])
+        text.set_parse_math(False)
+    axes.set_axisbelow(True)
+    axes.grid(True, axis="y", color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
+    axes.grid(False, axis="x")
+    if mark:
+        axes.set_title(mark, loc="right", fontsize=8, color=WARNING)
+    return axes
+
+
+def is_narrow(axes: Axes) -> bool:
+    """Return whether axes are as narrow as on a telephone, so that fewer ticks and shorter keys fit."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    if isinstance(figure, Picture):
+        return bool(figure.get_figwidth() < NARROW_BELOW)
+    return bool(axes.get_position().width * figure.get_figwidth() < 0.8 * NARROW_BELOW)
 
 
 def value_ticks(axis: Any, scale: str, count: int = 7) -> None:
@@ -102,9 +144,12 @@ def value_ticks(axis: Any, scale: str, count: int = 7) -> None:
 
 
 def legend(figure: Figure, axes: Axes, narrow: bool) -> None:
-    """Put the key below the figure: what the dots are, then what the ranges are."""
+    """Put the key below the figure, within the caller's own axes where they are: what the dots are, then what the ranges are."""
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda i: (isinstance(handles[i], Line2D) is False, i))
+    if not isinstance(figure, Picture):
+        axes.legend([handles[i] for i in order], [labels[i] for i in order], handlelength=1.6)
+        return
     figure.legend(
         [handles[i] for i in order], [labels[i] for i in order], loc="outside lower left", ncols=2 if narrow else 3,
         handlelength=1.6, columnspacing=1.4, borderaxespad=0,

@@ -19,6 +19,7 @@ VERDICTS = {
     "unclear": "5F5A52",
     "pretrend_failed": "8A4B00",
     "too_few": "5B4A7D",
+    "one_unit": "2F5D62",
     "usable": "1B6B4A",
     "usable_open": "4A5A78",
 }

@@ -8,7 +8,6 @@ import traceback
 from pathlib import Path
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from evalkit import __version__
@@ -27,7 +26,7 @@ def test_the_version_is_told():
 
 def test_help_is_in_both_languages_and_names_every_command():
     output = runner.invoke(app, ["--help"]).output
-    assert all(command in output for command in ("demo", "run", "check", "init", "intake")) and "评估" in output
+    assert all(command in output for command in ("demo", "run", "site", "check", "init", "intake")) and "评估" in output
 
 
 def test_help_loads_nothing_heavy():
@@ -168,7 +167,50 @@ def test_a_mistake_ends_with_one_line_and_status_one(tmp_path):
 def test_a_study_that_cannot_run_is_refused_before_a_kernel_starts(tmp_path):
     result = runner.invoke(app, ["run", str(STUDIES / "chongqing_land_coupon.yml"), "--out", str(tmp_path)])
     assert result.exit_code == 1 and "--data PATH" in result.output
-    assert list(tmp_path.iterdir()) == []
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    assert folder.name == "chongqing_land_coupon-failed" and [path.name for path in folder.iterdir()] == ["failure.json"]
+
+
+@pytest.fixture(autouse=True)
+def no_glossary(monkeypatch):
+    """The page that lists all reports without the glossary beside it, which takes seconds and has tests of its own."""
+    from evalkit.batch import running
+
+    monkeypatch.setattr(running, "_site", lambda out: out / "index.html")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "--resume"),
+        (["--resume", "--county", "all"], "name the studies too"),
+        (["--resume"], "no record of an earlier batch"),
+        ([str(STUDIES / "industry.yml"), "--formats", "html,doc"], "Did you mean 'docx'"),
+        ([str(STUDIES / "industry.yml"), "--county", "99012"], "no county '99012'. Did you mean '9901"),
+    ],
+)
+def test_what_cannot_be_asked_for_ends_with_status_two(tmp_path, arguments: list[str], said: str):
+    result = runner.invoke(app, ["run", *arguments, "--out", str(tmp_path)])
+    assert result.exit_code == 2 and said in result.output and "Traceback" not in result.output
+    assert {path.name for path in tmp_path.iterdir()} <= {".lock"}
+
+
+def test_lists_may_be_written_with_chinese_commas():
+    from evalkit.cli import _listed
+
+    assert _listed("510811，510812, 510813,") == ("510811", "510812", "510813") and _listed(None) == ()
+
+
+def test_the_page_of_all_reports_can_be_written_and_served(tmp_path, monkeypatch):
+    from evalkit import site
+
+    served = []
+    monkeypatch.setattr(site, "write_site", lambda out: out / "index.html")
+    monkeypatch.setattr(site, "serve", lambda out, port: served.append((out, port)))
+    assert runner.invoke(app, ["site", "--out", str(tmp_path)]).output.strip() == str(tmp_path / "index.html")
+    assert not served
+    assert runner.invoke(app, ["site", "--out", str(tmp_path), "--serve", "--port", "0"]).exit_code == 0
+    assert served == [(tmp_path, 0)]
 
 
 ID = "110101190001010006"  # made up
@@ -178,30 +220,37 @@ RECEIVED = "区划代码,县名,年份,农村居民人均可支配收入\n510811
 def intake_run(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "intake.yml", written: str = "", stops: str = "") -> Path:
     """Run an intake whose notebook writes a text, and may stop; return the folder of results."""
     from evalkit import run
+    from evalkit.batch import making
+    from evalkit.batch.notebook import Stop
 
-    def execute(template: Path, target: Path, parameters: dict[str, object]) -> None:
+    def execute(template: Path, target: Path, parameters: dict[str, object], names: dict[str, str]) -> Stop | None:
         target.write_text(written, encoding="utf-8")
         (target.parent / "figure.png").write_bytes(b"\x89PNG")
-        if stops:
-            raise StudyError(stops)
+        return Stop("StudyError", stops) if stops else None
 
-    monkeypatch.setattr(run, "_execute", execute)
+    monkeypatch.setattr(making, "execute", execute)
     (folder / "a.csv").write_text(RECEIVED, encoding="utf-8")
     (folder / name).write_text("level: county\n", encoding="utf-8")
     run.run_intake(folder / name, folder / "a.csv", out=folder / "out")
     return folder / "out"
 
 
+def nothing_but_a_message(out: Path) -> bool:
+    """Whether all that is left of a run is the file that says why, without the number."""
+    (said,) = (path for path in out.rglob("*") if path.is_file())
+    return said.name == "failure.json" and ID not in said.read_text(encoding="utf-8")
+
+
 def test_the_manifest_is_searched_for_personal_numbers_too(tmp_path, monkeypatch):
     with pytest.raises(IntakeError, match=r"manifest\.json"):
         intake_run(tmp_path, monkeypatch, f"{ID}.yml")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert nothing_but_a_message(tmp_path / "out")
 
 
 def test_the_notebook_of_a_failure_is_searched_for_personal_numbers(tmp_path, monkeypatch):
     with pytest.raises(IntakeError) as caught:
         intake_run(tmp_path, monkeypatch, written=f"row {ID}", stops=f"line {ID}")
-    assert list((tmp_path / "out").iterdir()) == [] and ID not in "".join(traceback.format_exception(caught.value))
+    assert nothing_but_a_message(tmp_path / "out") and ID not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_notebook_of_a_failure_is_kept_when_nothing_personal_is_in_it(tmp_path, monkeypatch):
@@ -223,7 +272,7 @@ def twice(tmp_path_factory) -> tuple[Path, Path]:
         out = tmp_path_factory.mktemp(name)
         result = runner.invoke(app, ["run", str(STUDIES / "industry.yml"), "--out", str(out)])
         assert result.exit_code == 0, result.output
-        folders.append(next(out.iterdir()))
+        folders.append(next(out.glob("industry-*")))
     return folders[0], folders[1]
 
 
@@ -268,14 +317,12 @@ def test_nothing_of_this_machine_is_in_a_report(twice):
 
 @pytest.mark.slow
 def test_a_broken_file_keeps_the_others_going(tmp_path):
-    from evalkit.cli import Language, _run_all
-
     bad = tmp_path / "bad.yml"
     good = tmp_path / "good.yml"
     text = (STUDIES / "industry.yml").read_text(encoding="utf-8")
     text = text.replace("../../data/demo/counties.csv", str(shared("data", "demo", "counties.csv")))
     good.write_text(text, encoding="utf-8")
     bad.write_text(text.replace("outcome: income", "outcome: incme"), encoding="utf-8")
-    with pytest.raises(typer.Exit):
-        _run_all([bad, good], None, Language.zh, tmp_path / "out")
+    result = runner.invoke(app, ["run", str(bad), str(good), "--lang", "zh", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1 and "incme" in result.output
     assert len(list((tmp_path / "out").rglob("report.zh.html"))) == 1

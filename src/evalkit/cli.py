@@ -1,14 +1,17 @@
-"""The command line: demo, run, check, init, intake."""
+"""The command line: demo, run, site, check, init, intake."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from evalkit import __version__
+
+if TYPE_CHECKING:
+    from evalkit.batch.jobs import Asked
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,27 +48,80 @@ Sheet = Annotated[str | None, typer.Option("--sheet", help="工作表 | Sheet of
 Lang = Annotated[Language, typer.Option("--lang", help="报告语言 | Language of the report.")]
 
 
+JOBS = 2
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="同时运行几份，不写为2 | Reports made at a time, 2 without it.")]
+
+
 @app.command()
-def demo(lang: Lang = Language.both, out: Out = Path("outputs")) -> None:
+def demo(lang: Lang = Language.both, out: Out = Path("outputs"), jobs: Jobs = None) -> None:
     """用模拟数据生成三份示例报告和一份数据质量页 | Write three demo reports and a data-quality page from simulated data."""
+    from evalkit.batch.jobs import Asked
     from evalkit.places import shared
-    from evalkit.run import run_intake
 
     received = shared("data", "demo", "as_received")
-    for page in run_intake(received / "intake.yml", received / "county_yearbook.csv", lang.value, out).reports.values():
-        typer.echo(page)
-    _run_all([shared("notebooks", "studies", f"{name}.yml") for name in ("industry", "relocation", "health")], None, lang, out)
+    studies = tuple(shared("notebooks", "studies", f"{name}.yml") for name in ("industry", "relocation", "health"))
+    page = (received / "intake.yml", received / "county_yearbook.csv")
+    _batch(Asked(studies, languages=tuple(_languages(lang)), received=(page,)), out, lang, jobs or JOBS)
 
 
 @app.command()
 def run(
-    study: Annotated[Path, typer.Argument(help="研究文件 | The study, a YAML file.")],
+    studies: Annotated[list[Path] | None, typer.Argument(help="研究文件，可以多个 | Studies, YAML files.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="数据文件 | The data file, if the study does not name it.")] = None,
+    county: Annotated[
+        str | None, typer.Option("--county", help="县：all 或代码，用逗号分开 | Counties: all, or codes with commas.")
+    ] = None,
+    formats: Annotated[
+        str | None, typer.Option("--formats", help="格式：html,pdf,docx | Formats, with commas; all without it.")
+    ] = None,
+    jobs: Jobs = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="接着做上一批 | Go on with the last batch of the folder (or with the studies named).")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="未变的也重做 | Make unchanged reports again too.")] = False,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="集群地址 | Address of a dask scheduler, instead of --jobs.")
+    ] = None,
     lang: Lang = Language.both,
     out: Out = Path("outputs"),
 ) -> None:
-    """运行一项评估并生成报告 | Run one study and write its reports."""
-    _run_all([study], data, lang, out)
+    """运行评估并生成报告，可逐县、可接续 | Make the reports of studies, whole or county by county; finished ones are kept."""
+    from evalkit.batch.jobs import Asked
+    from evalkit.batch.ledger import last_asked
+    from evalkit.batch.refusal import Refusal
+    from evalkit.errors import EvalkitError
+
+    try:
+        if studies:
+            asked = Asked(tuple(studies), _listed(county), tuple(_languages(lang)), _listed(formats) or None, data)
+        elif not resume:
+            raise Refusal("nothing_asked")
+        elif county or formats or data:
+            raise Refusal("resumed_otherwise")
+        else:
+            asked, options = last_asked(out)
+            jobs, scheduler = jobs or options["jobs"], scheduler or options["scheduler"]
+    except EvalkitError as problem:
+        _misused("\n".join(_said(problem, lang)))
+    _batch(asked, out, lang, jobs or JOBS, scheduler, force)
+
+
+@app.command()
+def site(
+    out: Out = Path("outputs"),
+    serve: Annotated[bool, typer.Option("--serve", help="在本机打开网页服务 | Serve the folder to this computer.")] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="端口，0 为任意 | Port, 0 for any free one.")] = 8000,
+) -> None:
+    """写出全部报告的目录页 | Write the page that lists all reports of a folder."""
+    from evalkit import site as pages
+    from evalkit.errors import EvalkitError
+
+    try:
+        typer.echo(pages.write_site(out))
+        if serve:
+            pages.serve(out, port)
+    except (EvalkitError, OSError) as problem:
+        _fail(problem)
 
 
 @app.command()
@@ -129,36 +185,32 @@ def intake(
         typer.echo(page)
 
 
-def _run_all(studies: list[Path], data: Path | None, lang: Language, out: Path) -> None:
-    """Run studies one after the other; one that fails stops nobody, but the exit status tells."""
+def _batch(asked: Asked, out: Path, lang: Language, jobs: int = 1, scheduler: str | None = None, force: bool = False) -> None:
+    """Run a batch before the reader's eyes and leave with the status that says how it ended: 0, 1, 2, or 128 and the signal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from evalkit.errors import EvalkitError
-    from evalkit.run import run_study
+    from evalkit.batch.progress import Telling
+    from evalkit.batch.running import run_batch
+    from evalkit.errors import EvalkitError, StudyError
 
-    console = Console()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    finished, failed = [], []
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("评估 | studies", total=len(studies))
-        for study in studies:
-            progress.update(task, description=f"{study.stem}")
-            try:
-                finished.append(run_study(study, data, lang.value, out))
-                console.print(f"✓ {study.stem}  {finished[-1].seconds:.0f} s", highlight=False)
-            except (EvalkitError, OSError) as problem:
-                failed.append(study.stem)
-                said = "\n".join(_said(problem, lang))
-                console.print(f"✗ {study.stem}: {said}", style="red", highlight=False, markup=False)
-            progress.advance(task)
-    if finished:
-        console.print("\n报告 | Reports")
-        for done in finished:
-            for report in done.reports.values():
-                console.print(f"  {report}", highlight=False, soft_wrap=True)
-    if failed:
+    telling = Telling(Console(), _languages(lang))
+    try:
+        with telling:
+            batch = run_batch(asked, out, jobs, scheduler, force, telling)
+    except StudyError as problem:
+        _misused("\n".join(_said(problem, lang)))
+    except (EvalkitError, OSError) as problem:
+        _fail(problem, lang)
+    telling.summary(batch, f"evalkit run --resume --out {out}")
+    if batch.signal is not None:
+        raise typer.Exit(code=128 + batch.signal)
+    if batch.counts["failed"]:
         raise typer.Exit(code=1)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    """Return what stands between commas, Chinese ones too."""
+    return tuple(part.strip() for part in (text or "").replace("，", ",").split(",") if part.strip())
 
 
 def _languages(lang: Language) -> list[str]:
@@ -167,8 +219,11 @@ def _languages(lang: Language) -> list[str]:
 
 def _said(problem: Exception, lang: Language) -> list[str]:
     """Return what is wrong, in the reader's language where there are words for it."""
+    from evalkit.batch.refusal import Refusal
     from evalkit.intake.observations import IntakeError
 
+    if isinstance(problem, Refusal):
+        return [problem.say(code) for code in _languages(lang)]
     if not isinstance(problem, IntakeError):
         return [f"{type(problem).__name__}: {problem}"]
     from evalkit.check import problems
@@ -180,6 +235,12 @@ def _fail(problem: Exception, lang: Language = Language.both) -> NoReturn:
     """Say what is wrong and leave with status 1."""
     typer.echo("\n".join(_said(problem, lang)), err=True)
     raise typer.Exit(code=1)
+
+
+def _misused(message: str) -> NoReturn:
+    """Say what was asked for wrongly and leave with status 2."""
+    typer.echo(message, err=True)
+    raise typer.Exit(code=2)
 
 
 def main() -> None:

@@ -55,8 +55,7 @@ def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
     if events is not None:
         events = replace(events, frame=events.frame[events.frame["unit"].astype(str).isin(set(kept.astype(str)))])
     here = replace(loaded, frame=frame, events=events, county=County(code=county, name=found[county]))
-    whom = {"comparison": "never_treated"} if alone else {}
-    return study.model_copy(update={"truth": None, "published": (), **whom}), here
+    return study.model_copy(update={"truth": None, "published": ()}), here
 
 
 def _reached(names: dict[str, str], listed: pd.DataFrame) -> dict[str, str]:

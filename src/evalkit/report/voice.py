@@ -299,7 +299,7 @@ class Voice(Speaker):
         findings, sample = self.findings, self.findings.sample
         if sample.last_cohort_units != 0:
             return self.phrase("term.not_yet_last", count=self.count_units(sample.last_cohort_units), year=self.last_cohort)
-        if findings.comparison != "never_treated":
+        if findings.comparison != "never_treated" and self.alone is None:
             return self.phrase("term.not_yet_some", parts=self.comparison_parts())
         if sample.never_units != 0 and sample.later_units != 0:
             return self.phrase("term.outside", parts=self.comparison_parts())

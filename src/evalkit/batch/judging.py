@@ -1,0 +1,169 @@
+"""Every study and its data judged before a kernel starts: tasks for what can be made, failures for what cannot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evalkit.batch.failures import Failure
+from evalkit.batch.jobs import EVERY, NO_TITLES, Asked, Job, Step, Task, Titles, labels
+from evalkit.batch.key import key, sha256
+from evalkit.batch.notebook import known_parameters
+from evalkit.comparison import Comparison
+from evalkit.county import counties, within
+from evalkit.errors import EvalkitError, StudyError
+from evalkit.intake.personal_patterns import safe
+from evalkit.places import shared
+from evalkit.study import Study
+from evalkit.study_data import Loaded, designed, load, run_id
+
+NOTEBOOK = "10_intervention_effect.ipynb"
+INTAKE_NOTEBOOK = "00_data_intake.ipynb"
+
+
+def template(name: str) -> Path:
+    """Return the notebook of this name that ships with evalkit."""
+    return shared("notebooks", name)
+
+
+def judged(asked: Asked, out: Path, commit: str | None = None) -> Iterator[Task | Failure]:
+    """Yield a task for every report that can be made and a failure for every one that cannot, in the order asked for.
+
+    A study that cannot be read, or whose data do not allow the comparison, is one failure; the others go on.
+    """
+    out = out.resolve()
+    for mapping, data in asked.received:
+        yield from _received(mapping, data, asked, out, commit)
+    paths = list({path.absolute(): path for path in asked.studies}.values())
+    for path, label in zip(paths, labels(paths), strict=True):
+        yield from _study(path, label, asked, out, commit)
+
+
+def _study(path: Path, label: str, asked: Asked, out: Path, commit: str | None) -> Iterator[Task | Failure]:
+    job = Job("effect", path, label, asked.data)
+    titles = NO_TITLES
+    try:
+        study = Study.from_yaml(path)
+        titles = Titles(study.title.model_dump(), study.programme.model_dump())
+        loaded = load(study, asked.data, path.parent)
+        if not asked.county:
+            yield study_task(job, study, loaded, asked, out, commit)
+            return
+        found = counties(study, loaded)
+    except (EvalkitError, OSError) as problem:
+        yield Failure.of(job, titles, problem)
+        return
+    if study.intake is not None and not study.public:  # one page for all counties
+        yield from _received(path.parent / study.intake, loaded.data, asked, out, commit, write_panel=False)
+    for code in list(found) if asked.county == (EVERY,) else asked.county:
+        here = replace(job, county=code, county_name=found.get(code))
+        try:
+            yield study_task(here, *within(study, loaded, code), asked, out, commit)
+        except (EvalkitError, OSError) as problem:
+            yield Failure.of(here, titles, problem)
+
+
+def study_task(job: Job, study: Study, loaded: Loaded, asked: Asked, out: Path, commit: str | None = None) -> Task:
+    """Return the task of a study on its data, or on those of one county.
+
+    Raises StudyError, PanelError, RolloutError or DesignError for what the data do not allow.
+    """
+    Comparison.of(designed(study, loaded.frame, loaded.events)[0])
+    identity = run_id(study, loaded, loaded.data.parent / "truth.json" if loaded.data else None)
+    parameters: dict[str, Any] = {"study": str(job.path.resolve()), "data": _absolute(loaded.data)}
+    if job.county is not None:
+        parameters["county"] = job.county
+    steps = [Step(template(NOTEBOOK), "notebook.ipynb", parameters | _chosen(asked))]
+    if study.intake is not None and not study.public and job.county is None:  # the page tells single rows: it stays in the office
+        steps.append(_intake_step(job.path.parent / study.intake, loaded.data, asked, write_panel=False))
+    what = {"study": study.model_dump(mode="json"), "seed": study.seed}
+    if loaded.county is not None:
+        what["county"] = loaded.county.model_dump(mode="json")
+    inputs = {job.path.name: sha256(job.path), **loaded.inputs}
+    titles = Titles(study.title.model_dump(), study.programme.model_dump())
+    return _task(job, titles, identity, tuple(steps), what, inputs, asked, out, commit)
+
+
+def intake_task(job: Job, asked: Asked, out: Path, write_panel: bool = True, commit: str | None = None) -> Task:
+    """Return the task of the page on a data file; raises IntakeError for a file that cannot become a panel."""
+    from evalkit.intake.mapping import Mapping
+    from evalkit.intake.receiving import receive
+    from evalkit.intake.summary import run_id as intake_id
+
+    received = receive(job.data, job.path)
+    steps = (_intake_step(job.path, job.data, asked, write_panel),)
+    what = {"mapping": Mapping.from_yaml(job.path).model_dump(mode="json")}
+    inputs = {job.path.name: sha256(job.path), **received.inputs}
+    return _task(job, NO_TITLES, intake_id(received), steps, what, inputs, asked, out, commit)
+
+
+def _received(
+    mapping: Path, data: Path | None, asked: Asked, out: Path, commit: str | None, write_panel: bool = True
+) -> Iterator[Task | Failure]:
+    job = Job("intake", mapping, safe(f"{mapping.stem}-{data.stem}" if data else mapping.stem), data)
+    try:
+        yield intake_task(job, asked, out, write_panel, commit)
+    except (EvalkitError, OSError) as problem:
+        yield Failure.of(job, NO_TITLES, problem)
+
+
+def _intake_step(mapping: Path, data: Path | None, asked: Asked, write_panel: bool) -> Step:
+    parameters = {
+        "mapping": str(mapping.resolve()),
+        "data": _absolute(data),
+        "languages": list(asked.languages),
+        "write_panel": write_panel,
+    }
+    return Step(template(INTAKE_NOTEBOOK), "data_intake.ipynb", parameters)
+
+
+def _chosen(asked: Asked) -> dict[str, Any]:
+    """Return the parameters that are the same for every report of a batch; formats not asked for are the notebook's own."""
+    formats = {} if asked.formats is None else {"formats": list(asked.formats)}
+    return {"languages": list(asked.languages), **formats}
+
+
+def _task(
+    job: Job,
+    titles: Titles,
+    identity: str,
+    steps: tuple[Step, ...],
+    what: dict[str, Any],
+    inputs: dict[str, str],
+    asked: Asked,
+    out: Path,
+    commit: str | None,
+) -> Task:
+    for step in steps:
+        known_parameters(step.template, {**step.parameters, "out_dir": ""})
+    notebooks = {step.template.name: sha256(step.template) for step in steps}
+    what |= _chosen(asked)
+    plain = [{name: value for name, value in step.parameters.items() if name not in ("study", "data", "mapping")} for step in steps]
+    return Task(
+        job=job,
+        titles=titles,
+        run_id=identity,
+        key=key(identity, notebooks, {"steps": plain, **what}, inputs),
+        steps=steps,
+        what=what,
+        inputs=inputs | notebooks,
+        out=out,
+        owner=os.getpid(),
+        commit=commit,
+    )
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())
+
+
+def refuse_unknown_counties(asked: Asked, results: list[Task | Failure]) -> None:
+    """Refuse a county that no study of the batch has: it is a slip of the pen, not a report that failed. Raises StudyError."""
+    for code in asked.county:
+        rows = [found for found in results if found.job.county == code]
+        refused = [found for found in rows if isinstance(found, Failure) and found.job.county_name is None]
+        if rows and len(refused) == len(rows):
+            raise StudyError(refused[0].message["en"])

@@ -21,6 +21,7 @@ from evalkit.words import catalogue
 ROOT = Path(__file__).parents[1]
 PAGES = ("docs/estimators.md", "docs/estimators.zh-CN.md")
 INFERENCE = ("docs/inference.md", "docs/inference.zh-CN.md")
+REPORTS = ("docs/reports.md", "docs/reports.zh-CN.md")
 
 
 @lru_cache
@@ -47,14 +48,14 @@ def test_every_make_target_the_readmes_name_exists():
         assert named & targets and named - targets <= {"and", "lint types"}, named - targets
 
 
-@pytest.mark.parametrize("name", ["README", "docs/estimators", "docs/inference", "docs/intake"])
+@pytest.mark.parametrize("name", ["README", "docs/estimators", "docs/inference", "docs/intake", "docs/reports", "docs/glossary"])
 def test_both_languages_link_to_each_other(name: str) -> None:
     own = Path(name).name
     assert f"{own}.zh-CN.md" in page(f"{name}.md") and f"{own}.md" in page(f"{name}.zh-CN.md")
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "README.zh-CN.md", "docs/architecture.md", "docs/replications.md", *PAGES, *INFERENCE]
+    "name", ["README.md", "README.zh-CN.md", "docs/architecture.md", "docs/replications.md", *PAGES, *INFERENCE, *REPORTS]
 )
 def test_every_file_that_a_page_links_to_is_there(name: str) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page(name))
@@ -62,7 +63,7 @@ def test_every_file_that_a_page_links_to_is_there(name: str) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize(("name", "least"), [(PAGES[0], 60), (INFERENCE[0], 55)])
+@pytest.mark.parametrize(("name", "least"), [(PAGES[0], 60), (INFERENCE[0], 55), (REPORTS[0], 10)])
 def test_the_code_of_a_page_gives_what_it_shows(name: str, least: int) -> None:
     shown = doctest.DocTestParser().get_doctest(code(name), {}, name, name, 0)
     assert len(shown.examples) > least
@@ -71,7 +72,7 @@ def test_the_code_of_a_page_gives_what_it_shows(name: str, least: int) -> None:
     assert "".join(told) == ""
 
 
-@pytest.mark.parametrize("pages", [PAGES, INFERENCE])
+@pytest.mark.parametrize("pages", [PAGES, INFERENCE, REPORTS])
 def test_the_chinese_page_shows_the_same_code_and_numbers(pages: tuple[str, str]) -> None:
     english, chinese = (re.sub(r" +#.*", "", code(name)) for name in pages)
     assert english == chinese
@@ -88,6 +89,11 @@ def test_the_tables_of_inference_have_the_same_shape_and_numbers_in_both_languag
     assert [row[0] for row in english if row[0].startswith("`ek")] == [row[0] for row in chinese if row[0].startswith("`ek")]
     told = [[[cell for cell in row if re.match(numbers, cell)] for row in rows] for rows in (english, chinese)]
     assert told[0] == told[1] and sum(map(len, told[0])) > 400
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_page_of_reports_tells_of_every_figure(name: str) -> None:
+    assert set(re.findall(r"^\| `(plot_\w+)", page(name), re.M)) == set(ek.plots.__all__)
 
 
 def test_the_table_of_threats_holds_every_check_and_every_threat() -> None:

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from evalkit import numerals
 from evalkit.diagnostics.bacon import CONTROLLED, FORBIDDEN, TYPES, Decomposition
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import factor, judge_numbers, judged, said, unit_of
+from evalkit.plots.given import factor, judged, numbered, said, unit_of
 from evalkit.plots.look import COMPARISON, INK, TREATED, WARNING, WIDE, axes_for, is_narrow, look, value_ticks
 from evalkit.plots.notes import key, label
 from evalkit.words import Catalogue, catalogue
@@ -105,10 +105,13 @@ def _told(result: Decomposition | pd.DataFrame) -> tuple[pd.DataFrame, float, tu
         share = 1 - result.within_weight
         within = None if result.within_estimate is None else (result.within_weight, result.within_estimate)
         return result.comparisons.assign(weight=share * result.comparisons["weight"]), result.coefficient, within
-    table = judged(result, ("type", "estimate", "weight"), SOURCE)
-    judge_numbers(table, ("estimate", "weight"), "type")
+    table = numbered(judged(result, ("type", "estimate", "weight"), SOURCE), ("estimate", "weight"), "type")
     if odd := sorted({str(kind) for kind in table["type"]} - set(KINDS)):
         raise ReportError(f"Unknown types of comparison: {first_five(odd)}. Allowed: {', '.join(KINDS)}, as {SOURCE} names them.")
+    if (table["weight"] < 0).any() or not table["weight"].sum():
+        raise ReportError(
+            f"Weights are shares from 0 to 1, some above 0, not {first_five(table['weight'])}, as {SOURCE} returns them."
+        )
     return table, _mean(table), None
 
 

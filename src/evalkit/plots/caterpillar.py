@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import factor, judge_numbers, judged, said, unit_of
+from evalkit.plots.given import factor, judge_names, judged, numbered, said, unit_of
 from evalkit.plots.look import BAND, COMPARISON, INK, TREATED, WIDE, axes_for, is_narrow, look, value_ticks
 from evalkit.plots.notes import ems, key, label
 from evalkit.words import catalogue
@@ -106,7 +106,9 @@ def plot_caterpillar(
 def _rows(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows from the largest estimate to the smallest, ties by name."""
     given = judged(table, ("name", "estimate", "conf_low", "conf_high"), SOURCE)
-    judge_numbers(given, ("estimate", *(["shrunken"] if "shrunken" in given else [])), "name")
+    judge_names(given, "name")
+    needed = [name for name in ("estimate", "shrunken") if name in given]
+    given = numbered(given, needed, "name", ("conf_low", "conf_high")).astype({"name": str})
     if (twice := given["name"].duplicated()).any():
         raise ReportError(
             f"Names stand twice: {first_five(given['name'][twice].unique())}. One row a county; add the prefecture to names alike."
@@ -117,9 +119,8 @@ def _rows(table: pd.DataFrame) -> pd.DataFrame:
         raise ReportError(
             f"The interval does not hold its estimate in {int(wrong.sum()):,} rows: {first_five(given['name'][wrong])}."
         )
-    return given.assign(name=given["name"].astype(str)).sort_values(
-        ["estimate", "name"], ascending=[False, True], kind="stable", ignore_index=True
-    )
+    given.loc[~np.isfinite(low) | ~np.isfinite(high), ["conf_low", "conf_high"]] = np.nan
+    return given.sort_values(["estimate", "name"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
 def _all_overlap(rows: pd.DataFrame) -> bool:

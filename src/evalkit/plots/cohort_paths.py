@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 
 from evalkit import numerals
 from evalkit.errors import ReportError, first_five, unknown
-from evalkit.plots.given import factor, judge_numbers, judged
+from evalkit.plots.given import coverage, factor, judged, numbered
 from evalkit.plots.look import INK, WIDE, axes_for, is_narrow, look, value_ticks
 from evalkit.plots.notes import key
-from evalkit.plots.texts import money, numbers, ranged, sentence, whole, year_ticks
+from evalkit.plots.texts import money, ranged, sentence, whole, year_ticks
 
 SOURCE = "ek.infer(ek.GroupTime()(design))"
 COLUMNS = ("cohort", "event_time", "estimate", "conf_low", "conf_high")
@@ -68,7 +68,6 @@ def plot_cohort_paths(
         raise ReportError(unknown("time to draw over", over, OVER))
     table, times = _judged(cells, over), factor(scale)
     cohorts = sorted(table["cohort"].unique())
-    level = float(table["level"].iloc[0]) if "level" in table else 0.95
     with look():
         axes = axes_for(axes, lang, simulated, "cohort_paths", width, height)
         axes.axhline(0, color=INK, linewidth=0.8)
@@ -79,7 +78,7 @@ def plot_cohort_paths(
             label = sentence(lang, "figure.overlap.panel", year=int(cohort))
             _path(axes, table[table["cohort"] == cohort], over, times, shift, place, label, len(cohorts) <= RANGED)
         if len(cohorts) <= RANGED and len(ranged(table)):
-            percent = numerals.whole_percent(level)
+            percent = numerals.whole_percent(coverage(table))
             axes.plot([], [], color=INK, linewidth=1.1, label=sentence(lang, "plot.cohort_paths.range", level=percent))
         axes.set_title(sentence(lang, f"axis.{scale}", money=money(lang, unit)))
         axes.margins(y=0.08)
@@ -94,7 +93,7 @@ def _judged(cells: pd.DataFrame, over: str) -> pd.DataFrame:
     table = table[table["cohort"].notna() & table[over].notna() & table["event_time"].notna()]
     if table.empty:
         raise ReportError(f"No row has both a cohort and a {over.replace('_', ' ')}. Such a table comes from {SOURCE}.")
-    judge_numbers(table, ("estimate",), "cohort")
+    table = numbered(table, ("estimate",), "cohort", COLUMNS[3:])
     table = whole(whole(whole(table, "cohort"), over), "event_time").sort_values(["cohort", over], ignore_index=True)
     if (twice := table.duplicated(["cohort", over])).any():
         cells_twice = [f"{c} ({t})" for c, t in zip(table["cohort"][twice], table[over][twice], strict=True)]
@@ -104,7 +103,7 @@ def _judged(cells: pd.DataFrame, over: str) -> pd.DataFrame:
             f"{count} cohorts cannot be told apart in one picture: {first_five(sorted(table['cohort'].unique()))}. Draw at most "
             f'{len(MARKS)}, or ek.aggregate(cells, by="cohort") with plot_forest.'
         )
-    return numbers(table, COLUMNS[2:])
+    return table
 
 
 def _path(axes: Axes, part: pd.DataFrame, over: str, times: float, shift: float, place: int, label: str, with_ranges: bool) -> None:

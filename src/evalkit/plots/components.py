@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 
 from evalkit import numerals
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import judge_numbers, judged
+from evalkit.plots.given import judge_names, judged, numbered
 from evalkit.plots.look import BAND, INK, TOTAL, TREATED, WIDE, axes_for, is_narrow, look, value_ticks
-from evalkit.plots.texts import across, money, numbers, sentence, span
+from evalkit.plots.texts import across, money, sentence, span
 from evalkit.words import catalogue
 
 SOURCE = "ek.infer(income_components(design, components, estimator).effects)"
@@ -89,7 +89,8 @@ def _judged(effects: pd.DataFrame, self_generated: tuple[str, ...]) -> pd.DataFr
     table = judged(effects, COLUMNS, SOURCE)
     if "event_time" in table:
         table = table[table["event_time"].isna()]
-    judge_numbers(table, ("estimate",), "name")
+    judge_names(table, "name")
+    table = numbered(table, ("estimate",), "name", COLUMNS[2:])
     if (twice := table["name"].duplicated()).any():
         raise ReportError(
             f"These components stand in several rows: {first_five(table['name'][twice].unique())}. Each is drawn once."
@@ -99,7 +100,7 @@ def _judged(effects: pd.DataFrame, self_generated: tuple[str, ...]) -> pd.DataFr
     if unknown_ones := [name for name in self_generated if name not in set(table["name"])]:
         raise ReportError(f"There are no components {first_five(unknown_ones)}; there are {first_five(table['name'])}.")
     last = table["name"] == LAST
-    return numbers(pd.concat([table[~last], table[last]], ignore_index=True), COLUMNS[1:])
+    return pd.concat([table[~last], table[last]], ignore_index=True)
 
 
 def _called(name: str, names: Mapping[str, str], lang: str) -> str:

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 
 from evalkit import numerals
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import factor, judge_numbers, judged
+from evalkit.plots.given import coverage, factor, judged, marked, numbered
 from evalkit.plots.look import BAND, INK, TREATED, WIDE, axes_for, is_narrow, look, value_ticks
 from evalkit.plots.notes import key
-from evalkit.plots.texts import across, money, numbers, ranged, sentence, whole
+from evalkit.plots.texts import across, money, ranged, sentence, whole
 
 SOURCE = 'ek.infer(ek.aggregate(cells, by="event_time"))'
 COLUMNS = ("event_time", "estimate", "conf_low", "conf_high")
@@ -64,10 +64,8 @@ def plot_event_study(
     bars = None if band is None else _judged(band)
     if bars is None and "band" in told and (told["band"] == "uniform").any():
         told, bars = told.assign(conf_low=math.nan, conf_high=math.nan), told
-    if level is None:
-        level = float(told["level"].iloc[0]) if "level" in told else 0.95
-    percent = numerals.whole_percent(level)
-    reference = told["reference"].astype(bool) if "reference" in told else told["estimate"].map(lambda _: False)
+    percent = numerals.whole_percent(coverage(told, level))
+    reference = marked(told, "reference")
     with look():
         axes = axes_for(axes, lang, simulated, "event_study", width, height)
         axes.axhline(0, color=INK, linewidth=0.8)
@@ -98,14 +96,14 @@ def _judged(path: pd.DataFrame) -> pd.DataFrame:
     table = table[table["event_time"].notna()]
     if table.empty:
         raise ReportError(f"No row has an event time, so there is no path to draw. Such a table comes from {SOURCE}.")
-    judge_numbers(table, ("estimate",), "event_time")
+    table = numbered(table, ("estimate",), "event_time", COLUMNS[2:])
     table = whole(table, "event_time").sort_values("event_time", ignore_index=True)
     if (twice := table["event_time"].duplicated()).any():
         raise ReportError(
             f"These event times stand in several rows: {first_five(table['event_time'][twice].unique())}. One path has one row for "
             f"each event time: {SOURCE}; several cohorts are for plot_cohort_paths."
         )
-    return numbers(table, COLUMNS[1:])
+    return table
 
 
 def _band(axes: Axes, bars: pd.DataFrame, times: float, label: str) -> None:
@@ -151,4 +149,4 @@ def _ticks(axes: Axes, event_times: pd.Series[int], references: pd.Series[int], 
     tick = tick[:1].lower() + tick[1:]
     labels = [numerals.fixed(time) + (f"\n{tick}" if time == named else "") for time in shown]
     axes.set_xticks(shown, labels, linespacing=1.5)
-    axes.set_xlim(low - 0.6, high + 0.6)
+    axes.set_xlim(min(low, 0) - 0.6, max(high, -1) + 0.6)  # the start is always in the picture

@@ -11,10 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from evalkit.errors import ReportError, unknown
-from evalkit.plots.given import factor, judge_numbers, judged, said
-from evalkit.plots.look import INK, TREATED, WIDE, axes_for, is_narrow, look, value_ticks
+from evalkit.plots.given import factor, judged, numbered, said
+from evalkit.plots.look import INK, TREATED, WIDE, axes_for, is_narrow, judge_axes, look, value_ticks
 from evalkit.plots.notes import broken
-from evalkit.plots.texts import across, money, numbers, sentence, span
+from evalkit.plots.texts import across, money, sentence, span
 from evalkit.plots.vector import text_width
 from evalkit.words import catalogue
 
@@ -96,11 +96,15 @@ def _judged(estimates: pd.DataFrame) -> pd.DataFrame:
         raise ReportError(
             f"The table has neither 'name' nor 'cohort', so its rows have no names. Such a table comes from {SOURCE}."
         )
-    judge_numbers(table, ("estimate",), "name" if "name" in table else "cohort")
-    roles = table["role"] if "role" in table else pd.Series("other", index=table.index)
+    table = numbered(table, ("estimate",), "name" if "name" in table else "cohort", COLUMNS[1:])
+    roles = (
+        table["role"].astype(object).where(table["role"].notna(), "other")
+        if "role" in table
+        else pd.Series("other", index=table.index)
+    )
     if odd := [role for role in roles.unique() if role not in ROLES]:
         raise ReportError(unknown("role of a row", str(odd[0]), ROLES))
-    return numbers(table, COLUMNS).assign(role=roles)
+    return table.assign(role=roles)
 
 
 def _called(row: Mapping[Any, Any], names: Mapping[str, str], lang: str) -> str:
@@ -152,6 +156,7 @@ def _lines(row: Mapping[Any, Any], width: float) -> str:
 
 
 def _inches(axes: Axes) -> float:
+    judge_axes(axes)
     figure = axes.get_figure(root=True)
     assert figure is not None
     return float(axes.get_position().width * figure.get_figwidth())

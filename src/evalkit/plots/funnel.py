@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from evalkit import numerals
 from evalkit.diagnostics.threats import wilson
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import judge_numbers, judged
+from evalkit.plots.given import judge_names, judged, numbered
 from evalkit.plots.look import BAND, INK, TOTAL, TREATED, WIDE, axes_for, is_narrow, look
 from evalkit.plots.notes import key, label
 from evalkit.words import Catalogue, catalogue
@@ -93,7 +93,8 @@ def plot_funnel(
 def _counts(table: pd.DataFrame) -> dict[str, int]:
     """Return the count of each state, in order."""
     given = judged(table, ("state", "count"), SOURCE)
-    judge_numbers(given, ("count",), "state")
+    judge_names(given, "state")
+    given = numbered(given, ("count",), "state")
     if odd := [str(state) for state in given["state"] if state not in STATES]:
         raise ReportError(f"Unknown states: {first_five(odd)}. Allowed: {', '.join(STATES)}.")
     if (twice := given["state"].duplicated()).any():

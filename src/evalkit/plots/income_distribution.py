@@ -17,7 +17,7 @@ from evalkit import numerals
 from evalkit.errors import ReportError, first_five
 from evalkit.intake.personal_patterns import policy
 from evalkit.intake.poverty_lines import SCHEDULES, below_line, known_lines, schedule_name
-from evalkit.plots.given import judge_numbers, judged
+from evalkit.plots.given import judged, numbered
 from evalkit.plots.look import BAND, COMPARISON, INK, TREATED, WIDE, axes_for, is_narrow, look, value_ticks
 from evalkit.plots.notes import is_own, key, label
 from evalkit.plots.trends import log_ticks
@@ -177,7 +177,7 @@ def _groups(
     if public and household is None:
         raise ReportError("public=True counts households, so it needs the column that names them: household='household_id'.")
     table = judged(frame, [name for name in (income, year, group, weight, household) if name is not None], SOURCE)
-    judge_numbers(table, [name for name in (year, weight) if name is not None], group or year)
+    table = numbered(table, [name for name in (year, weight) if name is not None], group or year, (income,))
     people = table[weight].to_numpy(dtype=float) if weight else np.ones(len(table))
     if (people < 0).any():
         raise ReportError(
@@ -196,7 +196,7 @@ def _groups(
             raise ReportError(
                 f"Group {value!r} holds the years {first_five(years)}, and lines change every year. Choose one year a group."
             )
-        values = pd.to_numeric(table.loc[rows, income], errors="coerce").to_numpy(dtype=float)
+        values = table.loc[rows, income].to_numpy()
         seen = np.isfinite(values) & (people[rows] > 0)
         if not seen.any():
             raise ReportError(f"Nobody in group {value!r} has an income in {income!r}.")

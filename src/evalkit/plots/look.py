@@ -5,15 +5,16 @@ from __future__ import annotations
 from functools import cache
 from itertools import pairwise
 from typing import Any
+from weakref import WeakSet
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from evalkit import numerals
+from evalkit.errors import ReportError
 from evalkit.plots.vector import add_font, svg_text
 from evalkit.words import catalogue
 
@@ -21,6 +22,8 @@ TREATED, COMPARISON, BAND, INK, PALE, WARNING = "#12436d", "#b35900", "#c3d5e6",
 TOTAL = "#6f97bf"
 WIDE, NARROW = 6.9, 3.75  # inches
 NARROW_BELOW = 5.0  # inches
+SMALLEST_WIDTH, LARGEST_SIZE = 2.5, 60.0  # inches
+_TAKEN: WeakSet[Axes] = WeakSet()  # axes that hold a picture
 
 STYLE: dict[str, Any] = {
     "font.size": 9,
@@ -108,21 +111,66 @@ def axes_for(axes: Axes | None, lang: str, simulated: bool, name: str, width: fl
     simulated : whether the axes say at their upper right that data are simulated
     name : str
         What the picture is called: the prefix of the ids in its SVG.
+
+    Raises
+    ------
+    ReportError
+        For axes that are not plain or hold a picture already, and for sizes that no page has.
     """
     mark = catalogue(lang).say("status.simulated") if simulated else ""
     if axes is None:
-        return canvas(mark, name, width < NARROW_BELOW, height, width)[1]
+        _judge_size(width, height)
+        axes = canvas(mark, name, width < NARROW_BELOW, height, width)[1]
+        _TAKEN.add(axes)
+        return axes
+    judge_axes(axes)
+    _TAKEN.add(axes)
     sns.despine(ax=axes)
+    outside = axes.xaxis.label.get_color()  # the caller's, on the caller's ground
+    axes.set_facecolor("white")
+    axes.tick_params(colors=outside)
     axes.tick_params(labelfontfamily=mpl.rcParams["font.family"][0], labelsize=8.5)
-    for text in (axes.title, axes._left_title, axes._right_title, axes.xaxis.label, axes.yaxis.label):  # type: ignore[attr-defined]
+    beside = [
+        getattr(axes, name) for name in ("_left_title", "_right_title") if hasattr(axes, name)
+    ]  # not every matplotlib has them
+    for text in (axes.title, *beside, axes.xaxis.label, axes.yaxis.label):
         text.set_fontfamily(mpl.rcParams["font.family"])
         text.set_parse_math(False)
     axes.set_axisbelow(True)
     axes.grid(True, axis="y", color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])
     axes.grid(False, axis="x")
     if mark:
-        axes.set_title(mark, loc="right", fontsize=8, color=WARNING)
+        axes.set_title(mark, loc="right", fontsize=8, color=outside if _luminance(outside) > 0.5 else WARNING)
     return axes
+
+
+def _judge_size(width: float, height: float) -> None:
+    if not all(
+        isinstance(size, int | float) and low <= size <= LARGEST_SIZE for size, low in ((width, SMALLEST_WIDTH), (height, 0.5))
+    ):
+        raise ReportError(
+            f"A picture is {SMALLEST_WIDTH:g} to {LARGEST_SIZE:g} inches wide and up to {LARGEST_SIZE:g} high, not {width!r} x {height!r}."
+        )
+
+
+def judge_axes(axes: Axes) -> None:
+    """Raise ReportError for what is no plain axes, and for axes that hold a picture already."""
+    if not isinstance(axes, Axes):
+        raise ReportError(f"A {type(axes).__name__} is no axes to draw on. Give one axes, such as plt.subplots()[1].")
+    if axes in _TAKEN and axes.has_data():
+        raise ReportError(
+            "These axes hold a picture already, and two in one cannot be told apart. Give each its own, or call axes.clear()."
+        )
+    if axes.name != "rectilinear" or (axes.get_xscale(), axes.get_yscale()) != ("linear", "linear"):
+        raise ReportError(
+            f"These axes are {axes.name}, {axes.get_xscale()} across and {axes.get_yscale()} upwards; pictures choose their scale "
+            "themselves. Give plain axes, such as plt.subplots()[1]."
+        )
+
+
+def _luminance(color: Any) -> float:
+    red, green, blue = mpl.colors.to_rgb(color)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def is_narrow(axes: Axes) -> bool:
@@ -141,16 +189,3 @@ def value_ticks(axis: Any, scale: str, count: int = 7) -> None:
     step = min((b - a for a, b in pairwise(ticks)), default=1.0)
     decimals = 0 if step >= 1 and all(float(tick).is_integer() for tick in ticks) else 1 if step >= 0.5 or scale == "level" else 2
     axis.set_ticks(ticks, labels=[numerals.fixed(tick, decimals) for tick in ticks])
-
-
-def legend(figure: Figure, axes: Axes, narrow: bool) -> None:
-    """Put the key below the figure, within the caller's own axes where they are: what the dots are, then what the ranges are."""
-    handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: (isinstance(handles[i], Line2D) is False, i))
-    if not isinstance(figure, Picture):
-        axes.legend([handles[i] for i in order], [labels[i] for i in order], handlelength=1.6)
-        return
-    figure.legend(
-        [handles[i] for i in order], [labels[i] for i in order], loc="outside lower left", ncols=2 if narrow else 3,
-        handlelength=1.6, columnspacing=1.4, borderaxespad=0,
-    )  # fmt: skip

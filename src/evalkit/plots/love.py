@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from evalkit.diagnostics.balance import Balance
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import judged
+from evalkit.plots.given import judge_names, judged, numbered
 from evalkit.plots.look import COMPARISON, INK, PALE, TREATED, WIDE, axes_for, is_narrow, look, value_ticks
 from evalkit.plots.notes import ems, is_own, key, label
 from evalkit.words import Catalogue, catalogue
@@ -90,6 +90,9 @@ def _rows(result: Balance | pd.DataFrame) -> tuple[pd.DataFrame, bool]:
     """Return a row a covariate, before and after with the lowest and highest cohort, and whether there are several cohorts."""
     given = result.table if isinstance(result, Balance) else result
     table = judged(given, ("covariate", "difference_before"), SOURCE)
+    judge_names(table, "covariate")
+    columns = [name for name in ("difference_before", "difference_after", "treated_units") if name in table]
+    table = numbered(table.assign(covariate=table["covariate"].astype(str)), (), "covariate", columns)
     cohort = table["cohort"] if "cohort" in table else pd.Series(0, index=table.index)
     if (twice := table.assign(cohort=cohort).duplicated(["cohort", "covariate"])).any():
         raise ReportError(
@@ -98,7 +101,7 @@ def _rows(result: Balance | pd.DataFrame) -> tuple[pd.DataFrame, bool]:
     if isinstance(result, Balance):
         units = cohort.map(result.cohorts.set_index("cohort")["treated_units"]).to_numpy(dtype=float)
     else:
-        units = table["treated_units"].to_numpy(dtype=float) if "treated_units" in table else np.ones(len(table))
+        units = table["treated_units"].to_numpy() if "treated_units" in table else np.ones(len(table))
     weighted = "difference_after" in table and table["difference_after"].notna().any()
     rows = []
     for name in dict.fromkeys(table["covariate"]):

@@ -148,4 +148,5 @@ def _beneath(axes: Axes, note: str) -> None:
         axes.annotate(
             broken(note, room(axes, NOTE_SIZE)), (0, 0), xycoords=("axes fraction", axes.xaxis.label), xytext=(0, -4),
             textcoords="offset points", va="top", ha="left", fontsize=NOTE_SIZE, annotation_clip=False, linespacing=1.4,
+            color=axes.xaxis.label.get_color(),
         )  # fmt: skip

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from evalkit import numerals
 from evalkit.diagnostics.balance import Balance
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import judge_numbers, judged
+from evalkit.plots.given import judged, numbered
 from evalkit.plots.look import COMPARISON, INK, TREATED, WIDE, axes_for, look
 from evalkit.plots.notes import is_own, key, label
 from evalkit.words import catalogue
@@ -84,7 +84,7 @@ def plot_overlap(
                 _outline(axes, weighted, middle, called["weighted"] if cohort == cohorts[0] else "_")
             axes.axhline(middle, color=INK, linewidth=0.8)
             ticks += _ticks(middle, up, down)
-            text = words.say("figure.overlap.panel", year=f"{cohort:g}" if isinstance(cohort, float) else cohort)
+            text = words.say("figure.overlap.panel", year=f"{cohort:g}")
             axes.annotate(
                 text, (0, middle + up), xycoords=("axes fraction", "data"), xytext=(4, 1), textcoords="offset points", fontsize=9
             )
@@ -104,7 +104,7 @@ def _bins(table: Balance | pd.DataFrame) -> pd.DataFrame:
             f"The covariates tell the groups apart perfectly in every cohort ({first_five(table.separated)}), so there is no propensity to draw."
         )
     bins = judged(table.histogram if isinstance(table, Balance) else table, ("cohort", "arm", "low", "high", "share"), SOURCE)
-    judge_numbers(bins, ("low", "high", "share"), "cohort")
+    bins = numbered(bins, ("cohort", "low", "high", "share"), "cohort")
     if odd := sorted({str(arm) for arm in bins["arm"]} - set(ARMS)):
         raise ReportError(f"Unknown arms: {first_five(odd)}. Allowed: {', '.join(ARMS)}.")
     if lacking := [cohort for cohort, part in bins.groupby("cohort") if not {"treated", "comparison"} <= set(part["arm"])]:
@@ -116,6 +116,8 @@ def _bins(table: Balance | pd.DataFrame) -> pd.DataFrame:
         raise ReportError(
             f"A propensity lies between 0 and 1; bins of these cohorts do not: {first_five(bins['cohort'][outside].unique())}."
         )
+    if (bins["share"] < 0).any() or not (bins.groupby("arm")["share"].max()[["treated", "comparison"]] > 0).all():
+        raise ReportError(f"Shares of an arm are 0 or more, and some above 0; give them as {SOURCE} returns them.")
     return bins
 
 
@@ -130,7 +132,7 @@ def _bars(axes: Axes, called: dict[str, str], bins: pd.DataFrame, middle: dict[A
         for place, (cohort, low, high, share) in enumerate(kept[["cohort", "low", "high", "share"]].itertuples(index=False)):
             name = called[arm] if place == 0 else "_"
             bar = Rectangle((low, middle[cohort]), high - low, sign * share, label=name, zorder=2, **looks)
-            axes.add_patch(bar)
+            axes.add_artist(bar)  # limits are set for all; add_patch would measure each
 
 
 def _outline(axes: Axes, weighted: pd.DataFrame, middle: float, name: str) -> None:

@@ -144,7 +144,9 @@ def _blocks_drawn(axes: Axes, found: Map, lang: str) -> None:
     for top, bottom, left, right, state in sorted(_blocks(found.states), key=lambda block: block[-1]):
         label = "_" if state in told else sentence(lang, f"plot.rollout.{NAMES[state]}")
         width = 0.4 if state == MISSING else thin
-        axes.add_patch(Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, linewidth=width, label=label, **LOOKS[state]))
+        axes.add_artist(
+            Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, linewidth=width, label=label, **LOOKS[state])
+        )
         told.add(state)
 
 

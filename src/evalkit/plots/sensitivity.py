@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from evalkit import numerals
 from evalkit.errors import ReportError, first_five
 from evalkit.inference.honest import Honest
-from evalkit.plots.given import factor, judge_numbers, judged
+from evalkit.plots.given import coverage, factor, judged, numbered
 from evalkit.plots.look import BAND, COMPARISON, INK, TREATED, WARNING, WIDE, axes_for, is_narrow, look, value_ticks
 from evalkit.plots.notes import key
-from evalkit.plots.texts import across, money, numbers, ranged, sentence
+from evalkit.plots.texts import across, money, ranged, sentence
 from evalkit.words import catalogue
 
 SOURCE = 'ek.honest(path, restriction="drift", base_income=...)'
@@ -85,10 +85,8 @@ def plot_sensitivity(
     if isinstance(bounds, Honest):
         curve = _of_honest(bounds, scale)
     else:
-        table = judged(bounds, COLUMNS, SOURCE)
-        judge_numbers(table, ("size",), "size")
-        table = numbers(table, COLUMNS)
-        curve = Curve(table, "drift", "yuan", estimate, breakdown, largest_before, level or 0.95)
+        table = numbered(judged(bounds, COLUMNS, SOURCE), ("size",), "size", COLUMNS[1:])
+        curve = Curve(table, "drift", "yuan", estimate, breakdown, largest_before, coverage(table, level))
     finite = ranged(curve.table).sort_values("size")
     if finite.empty:
         raise ReportError(

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from evalkit import numerals
 from evalkit.diagnostics.specification_curve import AXES, SpecificationCurve
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import factor, judge_numbers, judged
+from evalkit.plots.given import factor, judged, marked, numbered
 from evalkit.plots.look import COMPARISON, INK, PALE, TREATED, WIDE, axes_for, look, value_ticks
 from evalkit.plots.notes import broken, key, room
-from evalkit.plots.texts import money, numbers, ranged, sentence
+from evalkit.plots.texts import money, ranged, sentence
 from evalkit.words import catalogue
 
 SOURCE = "ek.specification_curve(design, estimators).table"
@@ -100,11 +100,11 @@ def _judged(table: pd.DataFrame, outcome: str | None) -> tuple[pd.DataFrame, dic
         table = table[table["outcome"] == outcome]
     nothing = pd.Series(False, index=table.index)
     refused = table["refused"].fillna("").astype(str) != "" if "refused" in table else nothing
-    repeats = table["repeats"].astype(bool) & ~refused if "repeats" in table else nothing
-    told = numbers(table[~refused & ~repeats], COLUMNS)
+    repeats = marked(table, "repeats") & ~refused
+    told = table[~refused & ~repeats]
     if told.empty:
         raise ReportError("No specification has an estimate, so there is nothing to draw: the column 'refused' says why.")
-    judge_numbers(told, ("estimate",), "estimator" if "estimator" in told else "estimate")
+    told = numbered(told, ("estimate",), "estimator" if "estimator" in told else "estimate", COLUMNS[1:])
     counts = {"refused": int(refused.sum()), "repeats": int(repeats.sum())}
     return told.sort_values("estimate", kind="stable", ignore_index=True), counts
 
@@ -192,6 +192,7 @@ def _dots(axes: Axes, table: pd.DataFrame, choices: dict[str, list[str]], part: 
                 ha="right",
                 va="center",
                 fontsize=8,
+                color=axes.xaxis.label.get_color(),
             )
             place += 1
     if choices:

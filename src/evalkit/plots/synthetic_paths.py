@@ -16,10 +16,10 @@ from evalkit.design import Design
 from evalkit.donors import AgainstDonors
 from evalkit.errors import ReportError, first_five
 from evalkit.estimate import Estimate
-from evalkit.plots.given import factor, judge_numbers, judged, unit_of
+from evalkit.plots.given import LARGEST, factor, judged, numbered, unit_of
 from evalkit.plots.look import BAND, COMPARISON, INK, TREATED, WIDE, axes_for, look, value_ticks
 from evalkit.plots.notes import key, label
-from evalkit.plots.texts import year_ticks
+from evalkit.plots.texts import whole, year_ticks
 from evalkit.plots.trends import log_ticks
 from evalkit.single_unit import Array, OneUnit
 from evalkit.words import Catalogue, catalogue
@@ -96,6 +96,7 @@ def plot_synthetic_paths(
                 f"plot.synthetic.gap{'_units' if isinstance(result, OneUnit) else ''}", unit=unit_of(words, scale, unit)
             )
         else:
+            _judge_size(path.table, scale)
             donors = _donors(result, design, path)
             _paths(axes, words, path, donors, np.exp if scale == "log" else np.asarray)
             _money_axis(axes, scale)
@@ -127,13 +128,21 @@ def _path(result: object, design: Design | None, cohort: int | None, gap: bool) 
         ("period", "gap") if gap and isinstance(result, pd.DataFrame) and "gap" in result else ("period", "actual", "synthetic")
     )
     table = judged(result, needed, SOURCE)
-    judge_numbers(table, needed, "period")
+    more = [name for name in ("event_time", "conf_low", "conf_high") if name in table]
+    table = numbered(whole(table, "period"), needed[1:], "period", more)
     if "gap" not in table:
         table = table.assign(gap=table["actual"] - table["synthetic"])
     start = None
     if "event_time" in table and (table["event_time"] >= 0).any():
         start = float(table.loc[table["event_time"] >= 0, "period"].min())
     return Path(table.sort_values("period", ignore_index=True), start, "")
+
+
+def _judge_size(table: pd.DataFrame, scale: str) -> None:
+    """Refuse outcomes whose exp no axis can show: they are no logs."""
+    largest = float(np.abs(table[["actual", "synthetic"]].to_numpy(dtype=float)).max())
+    if scale == "log" and largest > np.log(LARGEST):
+        raise ReportError(f"The outcome reaches {largest:,.0f}, so it is no log. Say scale='level'.")
 
 
 def _of_cohort(estimate: Estimate, design: Design | None, cohort: int | None) -> Path:

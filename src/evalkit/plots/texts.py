@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import said
+from evalkit.plots.given import floats, said
 from evalkit.plots.look import is_narrow
 from evalkit.plots.notes import broken, room
 from evalkit.words import catalogue
@@ -55,21 +55,18 @@ def whole(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     ReportError
         For cells that are no whole numbers, and for a number that stands in two rows.
     """
-    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)
+    values = floats(frame[column])
     bad = ~np.isfinite(values) | (values != np.round(np.nan_to_num(values)))
     if bad.any():
-        raise ReportError(f"{column!r} must hold whole numbers; {int(bad.sum())} rows do not: {first_five(frame[column][bad])}.")
+        raise ReportError(
+            f"{column!r} must hold whole numbers; {int(bad.sum())} rows do not: {first_five(frame[column][bad])}. A year is 2016, no date."
+        )
     return frame.assign(**{column: values.astype(int)})
 
 
 def across(axes: Axes, text: str) -> str:
     """Return the label of a horizontal axis in lines that fit below it."""
     return broken(text, 0.9 * room(axes, 9))
-
-
-def numbers(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
-    """Return a table whose columns hold numbers, with nan where there is none."""
-    return frame.assign(**{name: pd.to_numeric(frame[name], errors="coerce").astype(float) for name in columns})
 
 
 def ranged(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from evalkit import numerals
 from evalkit.design import Design
 from evalkit.errors import ReportError, first_five
-from evalkit.plots.given import factor, judge_numbers, judged
+from evalkit.plots.given import factor, judge_names, judged, numbered
 from evalkit.plots.look import COMPARISON, INK, PALE, TREATED, WIDE, axes_for, look, value_ticks
 from evalkit.plots.texts import money, sentence, whole, year_ticks
 from evalkit.words import catalogue
@@ -28,6 +28,9 @@ LOOKS: tuple[tuple[Any, str, str], ...] = (
     ((0, (1.5, 1.5)), "^", INK),
     ((0, (6, 2, 1, 2)), "D", PALE),
 )
+EVEN = tuple(
+    tuple(n / parts for n in range(parts, 10 * parts)) for parts in (1, 2, 5, 10)
+)  # ticks of a narrow range, from coarse to fine
 KNOWN = ("treated", "comparison")
 Lines = dict[str, dict[int, float]]
 
@@ -125,8 +128,9 @@ def _of_design(design: Design) -> pd.DataFrame:
 
 def _lines(means: pd.DataFrame, scale: str) -> Lines:
     """Return the mean by period of each group, the treated and the comparison first."""
-    table = whole(judged(means, COLUMNS, SOURCE), "period")
-    judge_numbers(table, ("mean",), "group")
+    table = judged(means, COLUMNS, SOURCE)
+    judge_names(table, "group")
+    table = numbered(whole(table, "period"), ("mean",), "group")
     if (twice := table.duplicated(["group", "period"])).any():
         rows = table[twice]
         raise ReportError(
@@ -205,10 +209,10 @@ def _mark_starts(axes: Axes, starts: tuple[int, int] | None, lang: str) -> None:
 def log_ticks(low: float, high: float) -> list[float]:
     """Return four to eight round values within a range, evenly spread on a log axis.
 
-    >>> log_ticks(5600, 16000)
-    [6000, 8000, 10000, 15000]
+    >>> log_ticks(5600, 16000), log_ticks(4750, 8200)
+    ([6000, 8000, 10000, 15000], [5000, 6000, 7000, 8000])
     """
-    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), tuple(n / 10 for n in range(10, 100))):
+    for steps in ((1, 2, 5), (1, 1.5, 2, 3, 4, 6, 8), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), *EVEN):
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         found = [round(step * 10**power, 6) for power in powers for step in steps if low <= step * 10**power <= high]
         if len(found) >= 4:

@@ -186,7 +186,12 @@ def no_glossary(monkeypatch):
         (["--resume", "--county", "all"], "name the studies too"),
         (["--resume"], "no record of an earlier batch"),
         ([str(STUDIES / "industry.yml"), "--formats", "html,doc"], "Did you mean 'docx'"),
-        ([str(STUDIES / "industry.yml"), "--county", "99012"], "no county '99012'. Did you mean '9901"),
+        ([str(STUDIES / "industry.yml"), "--county", "99012"], "no county '99012'. Nearest: 9901"),
+        ([str(STUDIES)], "不是研究文件"),
+        ([str(STUDIES.parent / "10_intervention_effect.ipynb")], "is no study. A study is a .yml file"),
+        ([str(STUDIES / "industry.yml"), "--county", "甲水"], "没有“甲水”这个县。相近的有：990122 甲水县"),
+        ([str(STUDIES / "industry.yml"), "--county", " ，"], "--county says nothing"),
+        ([str(STUDIES / "industry.yml"), "--formats", ""], "--formats 后面没有写内容"),
     ],
 )
 def test_what_cannot_be_asked_for_ends_with_status_two(tmp_path, arguments: list[str], said: str):
@@ -196,9 +201,10 @@ def test_what_cannot_be_asked_for_ends_with_status_two(tmp_path, arguments: list
 
 
 def test_lists_may_be_written_with_chinese_commas():
-    from evalkit.cli import _listed
+    from evalkit.cli import _counties, _listed
 
-    assert _listed("510811，510812, 510813,") == ("510811", "510812", "510813") and _listed(None) == ()
+    assert _listed("510811，510812、 510813,", "county") == ("510811", "510812", "510813") and _listed(None, "county") == ()
+    assert _counties("５１０８１１,510811 ，甲水县") == ("510811", "甲水县") and _counties("甲水县,ALL") == ("all",)
 
 
 def test_the_page_of_all_reports_can_be_written_and_served(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,7 +100,8 @@ def test_few_comparison_counties_give_no_range_and_say_how_many_are_needed(tmp_p
 @pytest.mark.parametrize(
     ("changes", "county", "message"),
     [
-        ({}, "99012", "There is no county '99012'. Did you mean"),
+        ({}, "99012", "There is no county '99012'. Nearest: 9901.*Allowed: 990122 甲水县, "),
+        ({}, "甲水", "There is no county '甲水'. Nearest: 990122 甲水县"),
         ({}, "990121", "nobody whom industry support reached by 2022"),
         ({"county": None, "county_name": None}, COUNTY, "names no column of counties. Add county:"),
         ({"county": "county_kye"}, COUNTY, "There is no column 'county_kye'. Did you mean 'county_key'"),
@@ -108,6 +111,15 @@ def test_few_comparison_counties_give_no_range_and_say_how_many_are_needed(tmp_p
 def test_what_is_no_county_is_an_error_that_says_what_to_do(changes, county, message):
     with pytest.raises(StudyError, match=message):
         evaluate(study("industry", **changes), folder=FOLDER, county=county)
+
+
+def test_a_county_may_be_given_by_its_name_unless_two_have_it():
+    chosen = study("industry")
+    loaded = load(chosen, None, FOLDER)
+    assert within(chosen, loaded, " 甲水县")[1].county.code == COUNTY
+    twice = loaded.frame.assign(county_name="甲水县")
+    with pytest.raises(StudyError, match=r"Several counties are called '甲水县'\. Give the code: 9901"):
+        within(chosen, dataclasses.replace(loaded, frame=twice), "甲水县")
 
 
 def test_a_name_of_counties_needs_their_codes():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import unicodedata
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -69,7 +72,8 @@ def run(
     studies: Annotated[list[Path] | None, typer.Argument(help="研究文件，可以多个 | Studies, YAML files.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="数据文件 | The data file, if the study does not name it.")] = None,
     county: Annotated[
-        str | None, typer.Option("--county", help="县：all 或代码，用逗号分开 | Counties: all, or codes with commas.")
+        str | None,
+        typer.Option("--county", help="县：all，或代码、县名，用逗号分开 | Counties: all, or codes or names with commas."),
     ] = None,
     formats: Annotated[
         str | None, typer.Option("--formats", help="格式：html,pdf,docx | Formats, with commas; all without it.")
@@ -93,7 +97,11 @@ def run(
 
     try:
         if studies:
-            asked = Asked(tuple(studies), _listed(county), tuple(_languages(lang)), _listed(formats) or None, data)
+            for path in studies:
+                if path.is_dir() or path.suffix.lower() not in (".yml", ".yaml"):
+                    raise Refusal("no_study_file", path=path)
+            kinds = tuple(kind.lower() for kind in _listed(formats, "formats")) or None
+            asked = Asked(tuple(studies), _counties(county), tuple(_languages(lang)), kinds, data)
         elif not resume:
             raise Refusal("nothing_asked")
         elif county or formats or data:
@@ -114,13 +122,17 @@ def site(
 ) -> None:
     """写出全部报告的目录页 | Write the page that lists all reports of a folder."""
     from evalkit import site as pages
+    from evalkit.batch.refusal import of_the_disk
     from evalkit.errors import EvalkitError
 
     try:
-        typer.echo(pages.write_site(out))
         if serve:
             pages.serve(out, port)
-    except (EvalkitError, OSError) as problem:
+        else:
+            typer.echo(pages.write_site(out))
+    except OSError as problem:
+        _fail(of_the_disk(problem, out) or problem)
+    except EvalkitError as problem:
         _fail(problem)
 
 
@@ -201,16 +213,29 @@ def _batch(asked: Asked, out: Path, lang: Language, jobs: int = 1, scheduler: st
         _misused("\n".join(_said(problem, lang)))
     except (EvalkitError, OSError) as problem:
         _fail(problem, lang)
-    telling.summary(batch, f"evalkit run --resume --out {out}")
+    telling.summary(batch, f"evalkit run --resume --out {shlex.quote(str(out))}")
     if batch.signal is not None:
         raise typer.Exit(code=128 + batch.signal)
     if batch.counts["failed"]:
         raise typer.Exit(code=1)
 
 
-def _listed(text: str | None) -> tuple[str, ...]:
-    """Return what stands between commas, Chinese ones too."""
-    return tuple(part.strip() for part in (text or "").replace("，", ",").split(",") if part.strip())
+def _listed(text: str | None, option: str) -> tuple[str, ...]:
+    """Return what stands between commas, Chinese ones too, each once; an option that is there and says nothing is refused."""
+    from evalkit.batch.refusal import Refusal
+
+    parts = (part.strip() for part in re.split("[,、]", unicodedata.normalize("NFKC", text or "")))
+    found = tuple(dict.fromkeys(part for part in parts if part))
+    if text is not None and not found:
+        raise Refusal("nothing_listed", option=f"--{option}")
+    return found
+
+
+def _counties(text: str | None) -> tuple[str, ...]:
+    from evalkit.batch.jobs import EVERY
+
+    listed = _listed(text, "county")
+    return (EVERY,) if any(county.lower() == EVERY for county in listed) else listed
 
 
 def _languages(lang: Language) -> list[str]:
@@ -220,9 +245,10 @@ def _languages(lang: Language) -> list[str]:
 def _said(problem: Exception, lang: Language) -> list[str]:
     """Return what is wrong, in the reader's language where there are words for it."""
     from evalkit.batch.refusal import Refusal
+    from evalkit.county import NoCounty
     from evalkit.intake.observations import IntakeError
 
-    if isinstance(problem, Refusal):
+    if isinstance(problem, Refusal | NoCounty):
         return [problem.say(code) for code in _languages(lang)]
     if not isinstance(problem, IntakeError):
         return [f"{type(problem).__name__}: {problem}"]

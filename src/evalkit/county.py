@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from evalkit.errors import StudyError, first_five, unknown
+from evalkit.errors import StudyError, first_five, nearest, unknown
 from evalkit.records import County
 from evalkit.study import Study
 from evalkit.study_data import Loaded, designed
+from evalkit.words import LANGUAGES, catalogue
+
+SHOWN = 10  # counties that a message lists
+
+
+class NoCounty(StudyError):
+    """A county that has no effect to tell: what is said in English by ``str()``, in either language by ``say``."""
+
+    def __init__(self, said: Mapping[str, str]) -> None:
+        self.said = dict(said)
+        super().__init__(self.said["en"])
+
+    def say(self, lang: str) -> str:
+        """Return the reason and the cure in one language."""
+        return self.said[lang]
 
 
 def counties(study: Study, loaded: Loaded) -> dict[str, str]:
@@ -27,6 +44,11 @@ def counties(study: Study, loaded: Loaded) -> dict[str, str]:
 def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
     """Return the study and the data of one county.
 
+    Parameters
+    ----------
+    study, loaded : the study and its data
+    county : a code, or a name that one county alone has
+
     Notes
     -----
     Where units lie within counties (villages, households), a county is compared with itself: its rows alone, so that what
@@ -36,18 +58,14 @@ def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
 
     Raises
     ------
-    StudyError
+    NoCounty
         For a county that is not there, or that the programme has not reached.
     """
     names, listed = _names(study, loaded), _listed(study, loaded)
     found = _reached(names, listed)
+    county = code_of(county, names)
     if county not in found:
-        if county in names:
-            raise StudyError(
-                f"County {county} has nobody whom {study.programme.en} reached by {study.window[1]}, so there is no effect to tell. "
-                f"Counties with an effect: {', '.join(found)}."
-            )
-        raise StudyError(unknown("county", county, list(found)))
+        raise _not_found(county, study, names, found)
     alone = not listed["county"].duplicated().any()
     kept = listed["unit"][(listed["county"] == county) | (alone & ~listed["covered"])]
     frame = loaded.frame[loaded.frame[study.unit].isin(kept)].reset_index(drop=True)
@@ -56,6 +74,53 @@ def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
         events = replace(events, frame=events.frame[events.frame["unit"].astype(str).isin(set(kept.astype(str)))])
     here = replace(loaded, frame=frame, events=events, county=County(code=county, name=found[county]))
     return study.model_copy(update={"truth": None, "published": ()}), here
+
+
+def code_of(said: str, names: Mapping[str, str]) -> str:
+    """Return the code of a county that is given by its code or by its name; what is neither is returned as it is.
+
+    Raises NoCounty for a name that several counties have.
+
+    >>> code_of(" 甲水县", {"990122": "甲水县"}), code_of("９９０１２２", {"990122": "甲水县"}), code_of("乙县", {"990122": "甲水县"})
+    ('990122', '990122', '乙县')
+    """
+    said = unicodedata.normalize("NFKC", said).strip()
+    codes = [code for code, name in names.items() if unicodedata.normalize("NFKC", name).strip() == said]
+    if said in names or not codes:
+        return said
+    if len(codes) > 1:
+        raise NoCounty(_said("several", name=said, codes=codes))
+    return codes[0]
+
+
+def _not_found(county: str, study: Study, names: Mapping[str, str], found: Mapping[str, str]) -> NoCounty:
+    allowed = [_called(code, found) for code in found]
+    if county in names:
+        facts = {"county": _called(county, names), "end": study.window[1]}
+        return NoCounty(
+            {
+                lang: _say(lang, "not_reached", programme=getattr(study.programme, lang), listed=allowed, **facts)
+                for lang in LANGUAGES
+            }
+        )
+    codes = {name: code for code, name in found.items()} | {code: code for code in found}
+    near = dict.fromkeys(codes[one] for one in nearest(county, list(codes)))
+    key = "unknown_near" if near else "unknown"
+    return NoCounty(_said(key, county=county, near=[_called(code, found) for code in near], listed=allowed))
+
+
+def _called(code: str, names: Mapping[str, str]) -> str:
+    return code if names[code] == code else f"{code} {names[code]}"
+
+
+def _said(key: str, **facts: object) -> dict[str, str]:
+    return {lang: _say(lang, key, **facts) for lang in LANGUAGES}
+
+
+def _say(lang: str, key: str, **facts: object) -> str:
+    words = catalogue(lang)
+    told = {name: words.listing(fact, shown=SHOWN) if isinstance(fact, list) else fact for name, fact in facts.items()}
+    return words.say(f"batch.county.{key}", **told)
 
 
 def _reached(names: dict[str, str], listed: pd.DataFrame) -> dict[str, str]:

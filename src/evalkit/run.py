@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evalkit import errors
@@ -50,11 +50,11 @@ def run_study(
     asked = Asked((path,), () if county is None else (county,), _languages(lang), formats, given)
     parsed = Study.from_yaml(path)
     loaded = load(parsed, given, path.parent)
-    name = None
     if county is not None:
         parsed, loaded = within(parsed, loaded, county)
-        name = None if loaded.county is None else loaded.county.name
-    job = Job("effect", path, labels([path])[0], given, county, name)
+    job = Job("effect", path, labels([path])[0], given)
+    if loaded.county is not None:
+        job = replace(job, county=loaded.county.code, county_name=loaded.county.name)
     task = study_task(job, parsed, loaded, asked, Path(out).resolve(), _commit())
     return _run(task, parsed.name, Path(out), "report")
 

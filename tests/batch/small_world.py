@@ -90,7 +90,9 @@ class World:
 
 def contents(out: Path) -> dict[str, bytes]:
     """Every file of the results whose bytes do not depend on the time."""
-    files = (path for path in out.rglob("*") if path.is_file() and path.name not in ("manifest.json", "batch.json", ".lock"))
+    files = (
+        path for path in out.rglob("*") if path.is_file() and path.name not in ("manifest.json", "batch.json", ".lock", ".holder")
+    )
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
 
 

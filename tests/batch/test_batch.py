@@ -111,6 +111,23 @@ def test_the_same_run_that_failed_leaves_no_failure_when_it_succeeds(world):
     assert not (world.out / mended.rows[0].folder / "failure.json").exists()
 
 
+def test_a_report_that_cannot_be_made_again_takes_nothing_from_the_one_that_stands(world):
+    one = world.study("one")
+    before = run(world, one)
+    kept = contents(world.out)
+    world.write_notebook('raise KeyError("later")')
+    failed = run(world, one)
+    folder = before.rows[0].folder
+    assert statuses(failed) == ["failed"] and failed.rows[0].folder == f"{folder}-failed"
+    assert kept.items() <= contents(world.out).items() and (world.out / folder / "manifest.json").is_file()
+    assert f"{folder}-failed/notebook.ipynb" in failed.rows[0].cure["en"]
+    world.write_notebook()
+    assert statuses(run(world, one)) == ["unchanged"] and contents(world.out) == kept
+    world.write_notebook(f'(folder / "list.txt").write_text("身份证号 {ID}")')
+    assert statuses(run(world, one)) == ["failed"]
+    assert [path.name for path in (world.out / folder).iterdir()] == ["failure.json"]
+
+
 def test_counties_are_reports_of_their_own(world):
     one = world.study("one")
     batch = run(world, one, county=("all",))
@@ -126,9 +143,29 @@ def test_counties_are_reports_of_their_own(world):
 
 
 def test_a_county_that_no_study_has_is_refused_before_anything_is_written(world):
-    with pytest.raises(StudyError, match=r"no county '510803x'.*Did you mean.*Allowed: 510800, 510802"):
-        run(world, world.study("one"), county=("510800", "510803x"))
+    with pytest.raises(StudyError, match=r"no county '510803x'. Nearest: .*Allowed: 510800 甲县, 510802 丙县") as caught:
+        run(world, world.study("one"), world.folder / "gone.yml", county=("510800", "510803x"))
+    assert caught.value.say("zh").startswith("没有“510803x”这个县")
     assert [path.name for path in world.out.glob("*")] == [".lock"]
+
+
+def test_a_county_may_be_given_by_its_name_or_twice(world):
+    batch = run(world, world.study("one"), county=("丙县", "510802", "甲县"))
+    assert [(row.job.county, row.job.county_name) for row in batch.rows] == [("510802", "丙县"), ("510800", "甲县")]
+    assert statuses(batch) == ["done", "done"] and len(list(world.out.glob("one-5108*"))) == 2
+
+
+def test_a_county_that_one_study_of_two_lacks_fails_there_alone(world):
+    data = (world.folder / "counties.csv").read_text(encoding="utf-8").splitlines()
+    fewer = [line for line in data if "丙县" not in line]
+    (world.folder / "fewer.csv").write_text("\n".join(fewer) + "\n", encoding="utf-8")
+    batch = run(world, world.study("one"), world.study("two", data="fewer.csv"), county=("丙县",))
+    assert statuses(batch) == ["done", "failed"] and "没有“丙县”这个县" in failure(batch, 1)["message"]["zh"]
+
+
+def test_a_county_without_a_name_is_called_by_its_code_once(world):
+    batch = run(world, world.study("one", county_name=None), county=("510802",))
+    assert batch.rows[0].job.name == "one 510802"
 
 
 def test_a_study_without_counties_says_what_to_add(world):
@@ -148,6 +185,24 @@ def test_a_parameter_that_the_notebook_does_not_have_is_refused_before_a_kernel_
 def test_a_format_that_does_not_exist_is_refused():
     with pytest.raises(EvalkitError, match=r"no format 'doc'. Did you mean 'docx'.*Allowed: html, pdf, docx"):
         Asked((Path("a.yml"),), formats=("doc",))
+
+
+def test_an_interrupt_while_the_list_of_reports_is_written_is_told_like_any_other(world, monkeypatch):
+    def stopped(out):
+        raise running.Interrupted(2)
+
+    monkeypatch.setattr(running, "_site", stopped)
+    batch = run(world, world.study("one"))
+    assert (statuses(batch), batch.signal, batch.site) == (["done"], 2, None) and world.record()["state"] == "interrupted"
+
+
+def test_a_disk_that_is_full_when_the_list_of_reports_is_written_is_told_in_words(world, monkeypatch):
+    def full(out):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(running, "_site", full)
+    with pytest.raises(Refusal, match="every finished report is kept"):
+        run(world, world.study("one"))
 
 
 def test_nothing_asked_is_refused(world):

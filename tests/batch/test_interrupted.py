@@ -93,12 +93,18 @@ def test_two_batches_in_one_folder_refuse_each_other_until_the_first_is_killed(s
     assert eventually(lambda: (out / "batch.json").exists(), 60)
     second = world.start("run", world.study("short"), "--jobs", 1, out=out)
     _, complaints = second.communicate(timeout=60)
-    record = json.loads((out / "batch.json").read_text(encoding="utf-8"))
-    assert second.returncode == 1 and str(first.pid) in complaints and record["started"] in complaints
+    holder = json.loads((out / ".holder").read_text(encoding="utf-8"))
+    assert second.returncode == 1 and str(first.pid) in complaints and holder["started"] in complaints
     assert "--out" in complaints and "正在运行" in complaints and world.statuses(out) == {"long": "interrupted"}
     first.kill()
     first.communicate(timeout=20)
     with alone(out):
+        pass
+
+
+def test_a_batch_that_still_judges_is_named_and_not_the_one_before(tmp_path):
+    (tmp_path / "batch.json").write_text('{"process": 1, "started": "yesterday"}', encoding="utf-8")
+    with alone(tmp_path), pytest.raises(Refusal, match=rf"process {os.getpid()}, started 20\d\d"), alone(tmp_path):
         pass
 
 

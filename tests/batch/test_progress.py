@@ -40,6 +40,12 @@ def test_one_language_is_spoken_when_one_is_asked_for():
     assert "改好" not in text and "second line" not in text
 
 
+def test_an_interrupt_before_anything_was_judged_sends_to_the_same_command():
+    teller, written = telling(("zh", "en"))
+    teller.summary(Batch(Path("out"), (), {}, 2), "evalkit run --resume")
+    assert "same command again" in written.getvalue() and "--resume" not in written.getvalue()
+
+
 def test_a_pipe_gets_a_line_a_report_and_a_terminal_a_bar():
     for terminal in (False, True):
         teller, written = telling(("zh", "en"), terminal)

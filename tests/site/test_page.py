@@ -16,7 +16,7 @@ from example_outputs import batch, failed, fifty, found, written
 from lxml import html
 from report.conftest import of_one_county
 
-from evalkit import numerals
+from evalkit import glossary, numerals
 from evalkit.errors import ReportError
 from evalkit.records import County, Interval
 from evalkit.report.bottom_line import MARKS
@@ -393,3 +393,22 @@ def test_outputs_are_read_once_and_told_in_one_order(out: Path) -> None:
 def test_the_example_folders_hold_what_a_batch_writes(out: Path) -> None:
     assert len(list(out.glob("*/findings.json"))) == 50 and len(list(out.glob("*/failure.json"))) == 3
     assert set(example_outputs.CHANCES) == set(JUDGEMENTS)
+
+
+def test_the_glossary_is_made_again_only_when_it_is_not_as_it_would_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(glossary, "html", lambda lang: made.append(lang) or f"<p>{lang}\n")
+    write_site(tmp_path)
+    write_site(tmp_path)
+    assert made == ["zh", "en"]
+    page = tmp_path / "glossary.zh.html"
+    before = page.read_bytes()
+    page.write_text(page.read_text(encoding="utf-8").replace("zh", "changed"), encoding="utf-8")
+    write_site(tmp_path)
+    assert made == ["zh", "en", "zh"] and page.read_bytes() == before
+    page.write_bytes(b"\xff half")
+    write_site(tmp_path)
+    assert page.read_bytes() == before
+    monkeypatch.setattr(page_module, "tags", lambda: {"zh": "zh-Hans", "en": "en-GB"})
+    write_site(tmp_path)
+    assert len(made) == 6

@@ -23,7 +23,7 @@ class Asked:
     Attributes
     ----------
     studies : study files
-    county : codes of counties, ("all",) for every county with an effect, () for the whole area of each study
+    county : codes or names of counties, ("all",) for every county with an effect, () for the whole area of each study
     languages : of the reports
     formats : of the reports, None for what the notebook writes by itself
     data : a data file that takes the place of the studies' own
@@ -61,7 +61,7 @@ class Job:
     @property
     def name(self) -> str:
         """The label and the county: industry 990121 甲山县."""
-        return " ".join(part for part in (self.label, self.county, self.county_name) if part)
+        return " ".join(dict.fromkeys(part for part in (self.label, self.county, self.county_name) if part))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from evalkit.batch.jobs import EVERY, NO_TITLES, Asked, Job, Step, Task, Titles,
 from evalkit.batch.key import key, sha256
 from evalkit.batch.notebook import known_parameters
 from evalkit.comparison import Comparison
-from evalkit.county import counties, within
-from evalkit.errors import EvalkitError, StudyError
+from evalkit.county import NoCounty, counties, within
+from evalkit.errors import EvalkitError
 from evalkit.intake.personal_patterns import safe
 from evalkit.places import shared
 from evalkit.study import Study
@@ -58,10 +58,13 @@ def _study(path: Path, label: str, asked: Asked, out: Path, commit: str | None) 
         return
     if study.intake is not None and not study.public:  # one page for all counties
         yield from _received(path.parent / study.intake, loaded.data, asked, out, commit, write_panel=False)
-    for code in list(found) if asked.county == (EVERY,) else asked.county:
-        here = replace(job, county=code, county_name=found.get(code))
+    for said in list(found) if EVERY in asked.county else asked.county:
+        here = replace(job, county=said, county_name=found.get(said))
         try:
-            yield study_task(here, *within(study, loaded, code), asked, out, commit)
+            parsed, alone = within(study, loaded, said)
+            if alone.county is not None:
+                here = replace(job, county=alone.county.code, county_name=alone.county.name)
+            yield study_task(here, parsed, alone, asked, out, commit)
         except (EvalkitError, OSError) as problem:
             yield Failure.of(here, titles, problem)
 
@@ -161,9 +164,12 @@ def _absolute(path: Path | None) -> str | None:
 
 
 def refuse_unknown_counties(asked: Asked, results: list[Task | Failure]) -> None:
-    """Refuse a county that no study of the batch has: it is a slip of the pen, not a report that failed. Raises StudyError."""
-    for code in asked.county:
-        rows = [found for found in results if found.job.county == code]
-        refused = [found for found in rows if isinstance(found, Failure) and found.job.county_name is None]
-        if rows and len(refused) == len(rows):
-            raise StudyError(refused[0].message["en"])
+    """Refuse a county that no study of the batch has: it is a slip of the pen, not a report that failed. Raises NoCounty."""
+    refused = {
+        one.job.county: one.message for one in reversed(results) if isinstance(one, Failure) and one.kind == NoCounty.__name__
+    }
+    there = [one.job for one in results if isinstance(one, Task) or one.kind != NoCounty.__name__]
+    known = {text for job in there for text in (job.county, job.county_name)}
+    for said in asked.county:
+        if said in refused and said not in known:
+            raise NoCounty(refused[said])

@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 from evalkit.batch.failures import without_machine
 from evalkit.batch.jobs import Asked, Job
-from evalkit.batch.lock import RECORD
 from evalkit.batch.manifest import moment
 from evalkit.batch.notebook import as_json
 from evalkit.batch.place import write_whole
 from evalkit.batch.refusal import Refusal
 
+RECORD = "batch.json"
 Status = Literal["done", "unchanged", "failed", "interrupted"]
 
 

@@ -19,6 +19,7 @@ from evalkit.batch.refusal import DISK, Refusal, of_the_disk
 from evalkit.intake.disclosure import refuse_leaks
 from evalkit.intake.observations import IntakeError
 
+FAILED = "-failed"
 SPACE = 500_000  # bytes that must be free for a failure to be the report's own
 
 
@@ -37,7 +38,7 @@ class Outcome:
 def make(task: Task) -> Outcome:
     """Make a report and return what became of it; nothing half made is ever in its place.
 
-    A report that cannot be made is a folder with the notebook that stopped and failure.json. Every folder is searched for personal
+    A report that cannot be made is a folder with the notebook that stopped and failure.json, beside one that was finished earlier. Every folder is searched for personal
     numbers before it comes to its place; where there are some, nothing of it stays but the message.
     """
     started = time.time()
@@ -48,8 +49,10 @@ def make(task: Task) -> Outcome:
             notebook = None
             if failure is not None:
                 failure, notebook = _told(failure, folder)
+                target = _beside_a_report(target, failure)
             put(folder, target)
-        _forget_failure(task)
+        if target.name == task.run_id:
+            forget_failure(task)
     except OSError as problem:
         refusal = of_the_disk(problem, task.out)
         if refusal is None:
@@ -137,8 +140,15 @@ def _refuse_when_the_disk_stopped_it(stop: Stop, task: Task, folder: Path) -> No
         raise Refusal(DISK[number], folder=str(task.out), reason=stop.said.splitlines()[0])
 
 
-def _forget_failure(task: Task) -> None:
-    """Remove the folder of an earlier failure of the same job that had no id yet."""
-    earlier = task.out / unknown_folder(task.job)
-    if (earlier / FAILURE).is_file():
-        shutil.rmtree(earlier)
+def _beside_a_report(target: Path, failure: Failure) -> Path:
+    """Return where a failure is put: a report of the same inputs that was finished earlier stays, unless numbers of persons are found."""
+    if (target / "manifest.json").is_file() and failure.kind != IntakeError.__name__:
+        return target.with_name(f"{target.name}{FAILED}")
+    return target
+
+
+def forget_failure(task: Task) -> None:
+    """Remove the folders of earlier failures of the same job: without an id, and beside a report that stood."""
+    for earlier in (task.out / unknown_folder(task.job), task.out / f"{task.run_id}{FAILED}"):
+        if (earlier / FAILURE).is_file():
+            shutil.rmtree(earlier)

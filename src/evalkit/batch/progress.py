@@ -84,7 +84,7 @@ class Telling:
         self.console.print(counts)
         self._failures([row for row in batch.rows if row.status == "failed"])
         if batch.signal is not None:
-            self._line(self.words("resume", command=command))
+            self._line(self.words("resume", command=command) if batch.rows else self.words("too_early"))
         if batch.site is not None:
             self._line(self.words("site", path=batch.site))
 

@@ -17,7 +17,7 @@ from evalkit.batch.judging import judged, refuse_unknown_counties
 from evalkit.batch.key import unchanged
 from evalkit.batch.ledger import Ledger, Row
 from evalkit.batch.lock import alone
-from evalkit.batch.making import Outcome, make, tell
+from evalkit.batch.making import Outcome, forget_failure, make, tell
 from evalkit.batch.manifest import git_commit
 from evalkit.batch.place import tidied
 from evalkit.batch.refusal import of_the_disk
@@ -122,6 +122,7 @@ def run_batch(
             ledger.write()
             watcher.judged(len(found))
             _fill(ledger, found, jobs, scheduler, force, watcher)
+            site = _site(out)
             ledger.close("finished")
         except Interrupted as stop:
             if ledger is not None:
@@ -135,7 +136,7 @@ def run_batch(
             raise _told_both(problem, out) from None
         finally:
             tidied(out, os.getpid())
-        return Batch(out, tuple(ledger.rows), ledger.counts, None, _site(out))
+        return Batch(out, tuple(ledger.rows), ledger.counts, None, site)
 
 
 def _told_both(problem: EvalkitError | OSError, out: Path) -> Exception:
@@ -174,6 +175,7 @@ def _fill(ledger: Ledger, found: list[Task | Failure], jobs: int, scheduler: str
         if isinstance(one, Failure):
             tell_of(number, **_known(tell(one, ledger.out, os.getpid())))
         elif not force and unchanged(one.out / one.run_id, one.key):
+            forget_failure(one)
             tell_of(number, status="unchanged", folder=one.run_id)
         else:
             waiting[number] = one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import re
 from collections import Counter
@@ -60,8 +61,6 @@ def write_site(out: Path) -> Path:
     ...     write_site(Path(folder)).name
     'index.html'
     """
-    from evalkit import glossary
-
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ReportError(
@@ -70,9 +69,28 @@ def write_site(out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     index = out / "index.html"
     for lang in LANGUAGES:
-        _replace(out / f"glossary.{lang}.html", glossary.html(lang))
+        _write_glossary(out / f"glossary.{lang}.html", lang)
     _replace(index, render(outputs(out)))
     return index
+
+
+def _write_glossary(path: Path, lang: str) -> None:
+    """Write the glossary where it is not there as it would be: its fonts take seconds, so it says at its end what it was made from."""
+    from evalkit import fonts, glossary
+
+    said = {code: {key: text for key, text in catalogue(code).sentences.items() if "glossary" in key} for code in LANGUAGES}
+    faces = {name: file.stat().st_size for name, file in fonts.files().items()}
+    made = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in (fonts, glossary)]
+    given = json.dumps([lang, said, tags(), faces, made], sort_keys=True)
+    kept = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    page, _, last = kept.rpartition("<!-- ")
+    if last != _seal(page, given):
+        page = glossary.html(lang)
+        _replace(path, f"{page}<!-- {_seal(page, given)}")
+
+
+def _seal(page: str, given: str) -> str:
+    return f"{hashlib.sha256((page + given).encode('utf-8', errors='replace')).hexdigest()} -->\n"
 
 
 def _replace(path: Path, text: str) -> None:

@@ -51,7 +51,7 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
     folder : path
         Where the study file lies.
     county : str, optional
-        The code of one county, for the findings of that county alone (see :func:`evalkit.county.within`).
+        The code or name of one county, for the findings of that county alone (see :func:`evalkit.county.within`).
 
     Raises
     ------

@@ -632,8 +632,10 @@ def test_write_returns_the_page_its_figures_and_its_tables(folder: Path) -> None
     for code in LANGUAGES:
         files = {path.relative_to(folder / "simulated").as_posix() for path in (folder / "simulated").rglob(f"*.{code}.*")}
         figures = {f"figures/{name}.{code}.svg" for name in intake_figures.DRAW}
-        assert files == {f"data.{code}.html"} | figures | {f"tables/{name}.{code}.csv" for name in names}
-    assert {path.name for path in (folder / "bare").rglob("*.*")} == {"data.zh.html", "file.zh.csv"}
+        listed = {f"tables/{name}.{code}.{kind}" for name in names for kind in ("csv", "tex")}
+        assert files == {f"data.{code}.html", f"data_tables.{code}.xlsx"} | figures | listed
+    bare = {path.name for path in (folder / "bare").rglob("*.*")}
+    assert bare == {"data.zh.html", "data_tables.zh.xlsx", "file.zh.csv", "file.zh.tex"}
 
 
 def test_simulated_data_are_marked_in_every_place(folder: Path) -> None:

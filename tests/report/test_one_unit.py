@@ -11,8 +11,10 @@ import pytest
 
 from evalkit.errors import ReportError
 from evalkit.firm_records import NotTold
-from evalkit.report.blocks import Callout, Document, Facts
+from evalkit.records import Remark
+from evalkit.report.blocks import Callout, Document, Facts, Figure, Table, page
 from evalkit.report.document import compose
+from evalkit.report.tables import csv_text
 from evalkit.words import LANGUAGES, Catalogue, catalogue
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -84,6 +86,45 @@ def test_without_a_range_the_reason_is_told(
 ) -> None:
     document = compose(example_findings("too_few", alone=NotTold(reason=reason, facts=facts)), lang)
     assert said[lang] in " ".join(callout(document).points)
+
+
+SEVERAL = {
+    "zh": "(?<!该)项目县(?!进入估计|·年)|项目组|平均数不能用于|总平均|聚类组数太少|批次的单独数字|不列出。",
+    "en": "treated counties(?! in the estimate)|average does not describe|overall average|too few treated|so few on one side|separate figures",
+}
+
+
+@pytest.mark.parametrize("county", [True, False])
+def test_a_report_about_one_county_speaks_of_that_county_alone(
+    lang: str, county: bool, example_findings: Any, of_one_county: Any
+) -> None:
+    remarks = [
+        Remark(code="SINGLE_UNIT_COHORT", facts={"cohorts": [2018]}),
+        Remark(code="FEW_CLUSTERS", facts={"clusters": 41, "treated_clusters": 1, "comparison_clusters": 40}),
+    ]
+    found = of_one_county(example_findings("too_few", remarks=remarks, covariates=[], alike=None))
+    sample = found.sample.model_copy(update={"treated_from_start": 0, "last_cohort_units": 0})
+    found = found.model_copy(update={"sample": sample} | ({} if county else {"county": None}))
+    for text in texts(page(compose(found, lang))):
+        assert not re.search(SEVERAL[lang], text), text
+    name = "昭阳区" if county else {"zh": "该项目县", "en": "the treated county"}[lang]
+    captions = [block.caption for block in compose(found, lang).blocks if isinstance(block, Figure)]
+    assert sum(name in caption for caption in captions) == 2  # the gap, and the means
+
+
+def test_columns_of_nothing_but_dashes_are_in_the_files_alone(lang: str, example_findings: Any, of_one_county: Any) -> None:
+    document = compose(of_one_county(example_findings("too_few")), lang)
+    shown = {block.name: block for block in page(document).blocks if isinstance(block, Table)}
+    for table in shown.values():
+        for place in range(len(table.columns)):
+            assert any(row.cells[place].text != "—" for row in table.rows), (table.name, table.columns[place].label)
+    assert len(shown["path"].columns) == 3
+    assert shown["path"].columns[2].label == ("95%预测区间" if lang == "zh" else "95% prediction interval")
+    whole = next(block for block in document.blocks if isinstance(block, Table) and block.name == "path")
+    assert csv_text(whole).splitlines()[0].count(",") == 7  # every column, and both ends of both ranges
+    numbers = [block.number for block in document.blocks if isinstance(block, Table)]
+    assert [re.sub(r"\D", "", number) for number in numbers] == [str(place + 1) for place in range(len(numbers))]
+    assert not {"few_clusters", "cohorts"} & set(shown)
 
 
 def test_findings_that_lack_the_range_are_an_error_that_names_it(example_findings: Any, of_one_county: Any) -> None:

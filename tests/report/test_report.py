@@ -63,8 +63,9 @@ def test_write_returns_the_report_its_figures_and_its_tables(folder: Path) -> No
             f"figures/{name}.{lang}.svg" for name in ("event_study", "firmness", "overlap", "components", "estimators", "trends")
         }
         names = ("path", "drift", "few_clusters", "balance", "overlap", "components", "estimators", "sample", "cohorts")
-        listed = {f"tables/{name}.{lang}.csv" for name in names}
-        assert files == {f"report.{lang}.html"} | drawn | listed
+        listed = {f"tables/{name}.{lang}.{kind}" for name in names for kind in ("csv", "tex")}
+        pages = {f"report.{lang}.{kind}" for kind in ("html", "pdf", "docx")}
+        assert files == pages | drawn | listed | {f"tables.{lang}.xlsx", f"tables/numbers.{lang}.csv"}
 
 
 def test_every_character_has_a_glyph_in_both_embedded_faces(page: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import evalkit
-from evalkit.findings import Cohort, EarnedShare
+from evalkit.findings import Cohort, EarnedShare, NotUsed
 from evalkit.firm_records import Method, Needed, NotTold
 from evalkit.public_findings import disclosed
 from evalkit.records import Interval, Remark
@@ -226,7 +226,7 @@ def test_too_few_clusters_come_first_and_no_range_is_given(lang: str, example_fi
     first = callout(document)
     assert first.mark == "□" and not first.numbers and "378" in first.lead
     assert ("2组" in first.points[0] and "40组" in first.points[0]) if lang == "zh" else "into 2 clusters" in first.points[0]
-    assert "evalkit.one_unit" in first.points[1]
+    assert ("更多的项目组或对照组" if lang == "zh" else "needs more treated or comparison clusters") in first.points[1]
     told = joined(document)
     assert ("不够，无法检验" if lang == "zh" else "too few years") not in told
     assert ("没有做“开始之前" if lang == "zh" else "is not tested") in told
@@ -315,8 +315,26 @@ def test_one_is_singular(example_findings: Any) -> None:
     told = joined(
         compose(example_findings(sample=sample, remarks=[Remark(code="SINGLE_UNIT_COHORT", facts={"cohorts": [2018]})]), "en")
     )
-    assert "1 treated county and all its years" in told and "The cohort of 2018 holds one county" in told
+    assert (
+        "the average of 1 treated county over all years since the start" in told and "The cohort of 2018 holds one county" in told
+    )
     assert not re.search(r"\b1 (counties|clusters|rows|years)\b|cohorts of 2018 hold|any one county or year", told)
+
+
+PLAIN_NEEDS = [
+    Remark(code="every_period", facts={"complete": 990, "missing": 4}),
+    Remark(code="lasting", facts={"units": 3}),
+    Remark(code="universal_base", facts={"base": "varying"}),
+    Remark(code="not_yet_treated", facts={"comparison": "never_treated"}),
+    Remark(code="eligible", facts={"column": "eligible"}),
+    *(Remark(code=code, facts={}) for code in ("intensity", "weighted_on", "others")),
+]
+
+
+def test_why_an_estimator_is_not_used_is_told_without_words_of_code(lang: str, example_findings: Any) -> None:
+    document = compose(example_findings(not_used=[NotUsed(estimator="switching", reasons=PLAIN_NEEDS)]), lang)
+    told = next(text for text in texts(document) if text.startswith({"zh": "以下方法不适用", "en": "Not used on"}[lang]))
+    assert "4" in told and not re.search(r"\w+=|\w\(\w*=|evalkit\.|'\w+_\w+'|[A-Z][a-z]+[A-Z]\w+\(|Rollout", told)
 
 
 def test_the_licence_is_told_in_the_language(lang: str, example_findings: Any) -> None:
@@ -431,6 +449,12 @@ def test_every_sentence_of_the_catalogue_is_used(
         example_findings(path=[point.model_copy(update={"low": None, "units": 1}) for point in plain.path]),
         *firm_in_every_way(example_findings, example_firm),
         of_one_county(example_findings("too_few")),
+        of_one_county(example_findings("too_few")).model_copy(update={"county": None}),
+        example_findings("too_few", alone=NotTold(reason="refused")),
+        example_findings("too_few", alone=NotTold(reason="too_few_comparisons", facts={"units": 12, "needed": 19})),
+        example_findings("too_few", cohorts=[*plain.cohorts, Cohort(year=2019, units=1, used=True)]),
+        example_findings(two_way_weights=plain.two_way_weights.model_copy(update={"forbidden_weight": 0.0})),
+        example_findings(not_used=[NotUsed(estimator="switching", reasons=PLAIN_NEEDS)]),
     ]
     for scale in ("log", "level"):
         for base in ("universal", "varying"):
@@ -618,3 +642,17 @@ def test_a_share_that_cannot_be_told_says_why(lang: str, example_findings: Any, 
     for code, said in why.items():
         told = joined(compose(with_components(example_findings(), share=None, no_share=code), lang))
         assert said[LANGUAGES.index(lang)] in told and ("占合计的" if lang == "zh" else "makes up") not in told
+
+
+def test_what_several_estimators_remark_alike_is_told_once_of_all_of_them(lang: str, example_findings: Any) -> None:
+    inner = {"code": "ABSORBED_COVARIATES", "facts": {"columns": ["distance_km"]}}
+    names = ("event_study", "imputation", "two_stage")
+    said = [Remark(code="OF_ESTIMATOR", facts={"estimator": name, **inner}) for name in names]
+    other = Remark(code="OF_ESTIMATOR", facts={"estimator": "imputation", "code": "NOMINAL", "facts": {}})
+    document = compose(example_findings(remarks=[*said, other]), lang)
+    told = [
+        text for text in texts(document) if catalogue(lang).say("estimator.imputation.name") + {"zh": "：", "en": ":"}[lang] in text
+    ]
+    joined_names = [text for text in texts(document) if text.startswith(catalogue(lang).say("estimator.event_study.name"))]
+    assert len(joined_names) == 1 and all(catalogue(lang).say(f"estimator.{name}.name") in joined_names[0] for name in names)
+    assert sum(text.startswith(catalogue(lang).say("estimator.imputation.name")) for text in told) == 1

@@ -86,6 +86,7 @@ def _write(
     more: Mapping[str, bytes],
 ) -> list[Path]:
     """Write a page in every format, its figures drawn from a source, and its tables."""
+    from evalkit.report import blocks
     from evalkit.report.latex import latex
     from evalkit.report.table_files import workbook
     from evalkit.report.tables import csv_text
@@ -95,7 +96,8 @@ def _write(
             raise ReportError(unknown("format", name, FORMATS))
     lang = document.lang
     drawings = _drawings(document, draw, source, narrow="html" in formats)
-    files = {f"{page}.{lang}.{name}": _rendered(name, document, drawings) for name in formats}
+    shown = blocks.page(document)
+    files = {f"{page}.{lang}.{name}": _rendered(name, shown, drawings) for name in formats}
     files |= {f"figures/{name}.{lang}.svg": drawing.wide.encode("utf-8") for name, drawing in drawings.items()}
     for table in listed:
         files[f"tables/{table.name}.{lang}.csv"] = csv_text(table, document.banner).encode("utf-8-sig")

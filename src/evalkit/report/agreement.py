@@ -67,7 +67,11 @@ def _weights(voice: Voice, weights: TwoWayWeights) -> Iterator[str]:
         sum=numerals.fixed(weights.negative_sum, 3),
     )
     yield voice.say("agree.weights", cells=weights.cells, negative=negative)
-    if weights.forbidden_weight is not None:
+    if weights.forbidden_weight is None:
+        return
+    if weights.forbidden_weight == 0:
+        yield voice.say("agree.forbidden_none")
+    else:
         yield voice.say("agree.forbidden", share=numerals.percent(100 * weights.forbidden_weight))
 
 
@@ -87,7 +91,11 @@ def _why_not(voice: Voice, reason: Remark) -> str:
     if reason.code == "refused":
         return voice.say("agree.refused")
     columns = str(reason.facts.get("columns", "")).split(", ")
-    return voice.say(f"need.{reason.code}", **(reason.facts | {"columns": voice.catalogue.listing(map(voice.covariate, columns))}))
+    plain = f"agree.need_{reason.code}"  # in place of a sentence that names options of the library
+    return voice.say(
+        plain if voice.catalogue.has(plain) else f"need.{reason.code}",
+        **(reason.facts | {"columns": voice.catalogue.listing(map(voice.covariate, columns))}),
+    )
 
 
 def _named(voice: Voice, row: EstimatorRow) -> str:

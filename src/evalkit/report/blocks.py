@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, NamedTuple
 
 
@@ -139,11 +139,12 @@ class Drawing(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """A column; ``fields`` names the values of its cells in a csv file."""
+    """A column; ``fields`` names the values of its cells in a csv file. One that is not ``told`` is in files of data alone."""
 
     label: str
     align: Literal["left", "right"]
     fields: tuple[str, ...]
+    told: bool = True
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,19 @@ class Table:
     cards: bool = False
 
 
+def page_table(table: Table) -> Table:
+    """Return a table as a page shows it: without the columns that are not told.
+
+    >>> both = (Column("Year", "left", ("year",)), Column("p", "right", ("p",), told=False))
+    >>> made = Table("path", "Table 1", "By year", both, (Row((Cell("2016"), Cell("—"))),), ())
+    >>> [cell.text for cell in page_table(made).rows[0].cells]
+    ['2016']
+    """
+    kept = [place for place, column in enumerate(table.columns) if column.told]
+    rows = tuple(replace(row, cells=tuple(row.cells[place] for place in kept)) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[place] for place in kept), rows=rows)
+
+
 Block = Heading | Paragraph | Facts | Callout | Listing | Figure | Table
 
 
@@ -198,3 +212,8 @@ class Document:
     page_number: tuple[str, str]
     blocks: tuple[Block, ...]
     sheet: str = ""
+
+
+def page(document: Document) -> Document:
+    """Return a document as a page shows it, its tables without the columns that only files of data hold."""
+    return replace(document, blocks=tuple(page_table(block) if isinstance(block, Table) else block for block in document.blocks))

@@ -105,6 +105,16 @@ def _pretrend_failed(voice: Voice) -> tuple[str, list[str]]:
 
 
 def _too_few(voice: Voice) -> tuple[str, list[str]]:
+    lead = voice.say("bottom.too_few", **_difference(voice))
+    firm = voice.findings.firm
+    ranked = [voice.join(permutation(voice, firm.permuted))] if firm else []
+    return lead, [*_why_no_range(voice), *ranked, _compared(voice), *_pretrend(voice)]
+
+
+def _why_no_range(voice: Voice) -> list[str]:
+    """Say why there is no range, and what it would take."""
+    if voice.single:
+        return [voice.say("one_unit.why"), *without_range(voice)]
     sample = voice.findings.sample
     why = voice.say(
         "bottom.too_few_why",
@@ -112,10 +122,7 @@ def _too_few(voice: Voice) -> tuple[str, list[str]]:
         treated_clusters=voice.count(sample.treated_clusters, "cluster"),
         comparison_clusters=voice.count(sample.comparison_clusters, "cluster"),
     )
-    lead = voice.say("bottom.too_few", **_difference(voice))
-    firm = voice.findings.firm
-    ranked = [voice.join(permutation(voice, firm.permuted))] if firm else []
-    return lead, [why, voice.say("bottom.too_few_cure"), *without_range(voice), *ranked, _compared(voice), *_pretrend(voice)]
+    return [why, voice.say("bottom.too_few_cure")]
 
 
 def _one_unit(voice: Voice) -> tuple[str, list[str]]:
@@ -198,13 +205,15 @@ def _premise(voice: Voice) -> str:
 def _pretrend(voice: Voice) -> list[str]:
     pretrend = voice.findings.pretrend
     if pretrend is None:
-        return [voice.say(untested(voice))]
+        return [untested(voice)]
     return [] if pretrend.failed else [voice.say("pretrend.short", p=numerals.p_sentence(pretrend.p_value))]
 
 
 def untested(voice: Voice) -> str:
-    """Return the sentence, by its key, that says why the years before the start are not tested."""
-    return "pretrend.none" if voice.ranges else "pretrend.few"
+    """Say why the years before the start are not tested."""
+    if voice.single:
+        return voice.say("one_unit.untested", where=where(voice), figure=voice.see("figure", "event_study"))
+    return voice.say("pretrend.none" if voice.ranges else "pretrend.few")
 
 
 def _from_start(voice: Voice) -> list[str]:

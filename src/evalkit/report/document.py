@@ -13,7 +13,7 @@ from evalkit.report.bottom_line import callout
 from evalkit.report.figure_blocks import figure
 from evalkit.report.one_unit import where
 from evalkit.report.path import path_section
-from evalkit.report.remarks import sentence
+from evalkit.report.remarks import limits
 from evalkit.report.sources import distinct, traced
 from evalkit.report.tables import table
 from evalkit.report.trace import finished
@@ -94,7 +94,8 @@ def _firm(voice: Voice) -> Iterator[Block]:
     if told := list(firmness.power(voice, firm.power)):
         yield Paragraph(voice.join(told))
     yield Paragraph(voice.join(firmness.few_clusters(voice, firm)))
-    yield table(voice, "few_clusters")
+    if not voice.single:
+        yield table(voice, "few_clusters")
     if told := list(firmness.without(voice, firm.without)):
         yield Paragraph(voice.join(told))
 
@@ -127,10 +128,10 @@ def _components(voice: Voice) -> Iterator[Block]:
 
 
 def _limits(voice: Voice) -> Iterator[Block]:
-    remarks = distinct(sentence(voice, remark) for remark in voice.findings.remarks)
+    remarks = distinct(limits(voice))
     fixed = [
         voice.say("limits.premise"),
-        voice.say("limits.single_unit") if voice.alone is None else voice.say("one_unit.limit", where=where(voice)),
+        voice.say("limits.single_unit") if not voice.single else voice.say("one_unit.limit", where=where(voice)),
         voice.say("limits.outside", years=voice.years(voice.findings.sample.periods)),
     ]
     if voice.findings.scale == "log":

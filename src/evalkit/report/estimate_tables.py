@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evalkit import numerals
 from evalkit.findings import Cohort, DateRow, EstimatorRow, PathPoint
 from evalkit.records import Interval
@@ -22,23 +24,39 @@ def estimators_table(voice: Voice) -> Made:
         column(voice, "difference", "difference", "difference_low", "difference_high", "difference_p"),
         column(voice, "inference", "cluster", "clusters", "correction", "factor", "reference", align="left"),
     ]
+    if voice.single:
+        columns[-1] = replace(columns[-1], told=False)
     findings = voice.findings
     ranged = voice.ranges
     rows = [_estimator_row(voice, row) for row in findings.estimators] + [_published_row(voice, row) for row in findings.published]
     used = dict.fromkeys(row.correction for row in findings.estimators if ranged)
     references = dict.fromkeys(row.reference.partition("(")[0] for row in findings.estimators if ranged)
     notes = [
-        voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
+        _unit(voice),
         voice.say("table.headline_note"),
-        *([voice.say("table.difference_note")] if any(row.difference for row in findings.estimators) else []),
-        *([] if ranged else [voice.say("table.no_range")]),
-        voice.say("table.inference_note" if ranged else "table.inference_note_plain"),
+        *(
+            [voice.say(f"table.difference_note{'' if ranged else '_plain'}")]
+            if any(row.difference for row in findings.estimators)
+            else []
+        ),
+        *([] if ranged else [no_range(voice)]),
+        *([] if voice.single else [voice.say("table.inference_note" if ranged else "table.inference_note_plain")]),
         *(voice.say(f"correction_note.{name}") for name in used),
         *(voice.phrase(f"reference.{name}_note") for name in references),
     ]
     if findings.published:
         notes.append(voice.say("table.published_note"))
     return columns, rows, notes
+
+
+def _unit(voice: Voice) -> str:
+    """Say in which unit a table is; where there are no standard errors it does not speak of them."""
+    return voice.say(f"table.effect_unit{'' if voice.ranges else '_plain'}", unit_of_effect=voice.unit_of_effect())
+
+
+def no_range(voice: Voice) -> str:
+    """Say why a table has no standard errors and ranges."""
+    return voice.say("one_unit.no_error" if voice.single else "table.no_range")
 
 
 def _difference(voice: Voice, difference: Interval | None) -> Cell:
@@ -97,15 +115,19 @@ def path_table(voice: Voice) -> Made:
         column(voice, "band", "band_low", "band_high"),
         column(voice, "units"),
     ]
+    if voice.single:
+        columns[-1] = replace(columns[-1], told=False)
+    if voice.alone:
+        columns[3] = replace(columns[3], label=voice.say("one_unit.range"))
     found = {point.event_time: _path_row(voice, point) for point in voice.findings.path}
     if hidden := voice.findings.hidden:
         found |= {event_time: _hidden_path_row(voice, event_time) for event_time in hidden.event_times}
     rows = [found[event_time] for event_time in sorted(found)]
-    notes = [voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect())]
+    notes = [_unit(voice)]
     if voice.alone:
         return columns, rows, [*notes, voice.say("one_unit.path_table"), voice.say("table.path_note_plain")]
     if not voice.ranges:
-        return columns, rows, [*notes, voice.say("table.no_range"), voice.say("table.path_note_plain")]
+        return columns, rows, [*notes, no_range(voice), voice.say("table.path_note_plain")]
     critical = voice.findings.path_critical
     notes.append(
         voice.say("table.path_note_single")
@@ -162,8 +184,8 @@ def cohorts_table(voice: Voice) -> Made:
                 )
             )
         )
-    notes = [voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()), voice.say("table.cohort_note")]
-    return columns, rows, notes if voice.ranges else [*notes, voice.say("table.no_range")]
+    notes = [_unit(voice), voice.say("table.cohort_note")]
+    return columns, rows, notes if voice.ranges else [*notes, no_range(voice)]
 
 
 def _why(voice: Voice, cohort: Cohort) -> str:
@@ -192,10 +214,10 @@ def dates_table(voice: Voice) -> Made:
     ]
     used = any(row.used for row in voice.findings.dates)
     notes = [
-        voice.say("table.effect_unit", unit_of_effect=voice.unit_of_effect()),
+        _unit(voice),
         *([voice.say("table.dates_headline")] if used else []),
         voice.say("table.dates_note"),
-        *([] if voice.ranges else [voice.say("table.no_range")]),
+        *([] if voice.ranges else [no_range(voice)]),
     ]
     return columns, [_date_row(voice, row) for row in voice.findings.dates], notes
 

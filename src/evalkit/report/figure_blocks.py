@@ -20,7 +20,9 @@ def figure(voice: Voice, name: str, facts: dict[str, str], notes: tuple[str, ...
     if name == "estimators":
         description += plain
     if name in ("event_study", "estimators", "components"):
-        note += "_alone" if name == "event_study" and voice.alone else plain
+        note += plain
+    if (voice.single and name in ("estimators", "trends")) or (voice.alone and name == "event_study"):
+        note = f"figure.{name}.note_alone"
     if name == "event_study" and voice.ranges and not voice.banded:
         note += "_single"
     if name == "overlap" and not (voice.findings.alike and voice.findings.alike.weighted):

@@ -19,7 +19,8 @@ ROUNDED = 0.05  # money below it is shown as nought
 def overturned(voice: Voice, found: Overturn | NotTold) -> Iterator[str]:
     """Say what would overturn the conclusion, in money, or why that cannot be told."""
     if isinstance(found, NotTold):
-        yield voice.say(f"firm.no_overturn_{found.reason}")
+        alone = voice.single and found.reason == "too_few"
+        yield voice.say("one_unit.overturn" if alone else f"firm.no_overturn_{found.reason}")
         return
     if found.already:
         yield voice.say("firm.already")
@@ -61,11 +62,7 @@ def power(voice: Voice, found: Power | NotTold) -> Iterator[str]:
     if isinstance(found, NotTold):
         return
     slope = voice.amount(found.slope)
-    if found.weak:
-        yield voice.say("estimator_notice.PRETREND_WEAK_TEST", power=found.power)
-        yield voice.say("firm.power_slope", slope=slope)
-    else:
-        yield voice.say("firm.power", slope=slope, power=numerals.whole_percent(round(found.power, 2)))
+    yield voice.say(f"firm.power{'_weak' if found.weak else ''}", slope=slope, power=numerals.whole_percent(round(found.power, 2)))
 
 
 def few_clusters(voice: Voice, firm: Firm) -> Iterator[str]:
@@ -76,7 +73,7 @@ def few_clusters(voice: Voice, firm: Firm) -> Iterator[str]:
         shown = {_beyond_zero(row) for row in told}
         key = "differ" if len(shown) > 1 else "beyond" if shown == {True} else "hold"
         yield voice.say(f"firm.methods_{key}", table=voice.see("table", "few_clusters"), methods=count(told, of=firm.methods))
-    yield voice.say("estimator_notice.PLACEBO_SCOPE")
+    yield voice.say("firm.scope")
 
 
 def _beyond_zero(row: Method) -> bool:
@@ -154,8 +151,7 @@ def _so_many(voice: Voice, clusters: int, units: int) -> str:
 def drifts(voice: Voice, found: Overturn) -> str:
     """Return the ranges of the picture for those who cannot see it."""
     return voice.join(
-        voice.phrase("figure.firmness.row", drift=numerals.money(row.drift), interval=_ends(voice, row.low, row.high))
-        for row in found.rows
+        voice.phrase("figure.firmness.row", drift=_drift(row.drift), interval=_ends(voice, row.low, row.high)) for row in found.rows
     )
 
 
@@ -182,8 +178,12 @@ def _drift_row(voice: Voice, found: Overturn, row: Drifted) -> Row:
     elif before:
         why = "before" if _same(row.drift, before) else "half"
     detail = voice.phrase(f"firm.drift_{why}") if why else ""
-    first = Cell(numerals.money(row.drift) if row.drift else numerals.told("0", of=row.drift), detail, (row.drift,))
+    first = Cell(_drift(row.drift), detail, (row.drift,))
     return Row((first, Cell(_ends(voice, row.low, row.high), values=(row.low, row.high))), why == "breakdown")
+
+
+def _drift(drift: float) -> str:
+    return numerals.money(drift) if drift else numerals.told("0", of=drift)
 
 
 def _same(one: float, other: float) -> bool:

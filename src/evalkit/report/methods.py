@@ -69,6 +69,8 @@ def _band(voice: Voice) -> list[tuple[str, str]]:
 
 def _inference(voice: Voice) -> str:
     """Return the inference behind the headline."""
+    if voice.alone:
+        return voice.say("one_unit.inference", comparison_units=voice.count_units(voice.alone.comparison_units))
     rows = voice.findings.estimators
     main = next((row for row in rows if row.headline), rows[0])
     cluster, clusters = voice.cluster(main.cluster, main.clusters), voice.count(main.clusters, "cluster")

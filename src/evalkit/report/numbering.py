@@ -22,6 +22,8 @@ _NEEDS = {
     ("figure", "components"): "components",
 }
 """The result without which there is no such figure or table."""
+_OF_SEVERAL = {("table", "few_clusters"), ("table", "cohorts")}
+"""Tables that would repeat the bottom line in one row where one unit alone is treated."""
 
 
 def figures(findings: Findings) -> list[str]:
@@ -35,7 +37,8 @@ def tables(findings: Findings) -> list[str]:
 
 
 def _present(findings: Findings, kind: str, names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if (kind, name) not in _NEEDS or _has(findings, _NEEDS[kind, name])]
+    there = [name for name in names if (kind, name) not in _NEEDS or _has(findings, _NEEDS[kind, name])]
+    return [name for name in there if findings.alone is None or (kind, name) not in _OF_SEVERAL]
 
 
 def _has(findings: Findings, path: str) -> bool:

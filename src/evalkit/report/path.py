@@ -29,7 +29,8 @@ def path_section(voice: Voice) -> Iterator[Block]:
                 table=voice.see("table", "path"),
             )
         )
-    yield Paragraph(_pretrend(voice))
+    if not voice.single:  # the bottom line says of one unit that nothing is tested
+        yield Paragraph(_pretrend(voice))
     yield figure(voice, "event_study", _event_study_facts(voice))
     if voice.ranges:
         yield Paragraph(voice.say(f"path.reading{'' if voice.banded else '_single'}"), "help")
@@ -39,7 +40,7 @@ def path_section(voice: Voice) -> Iterator[Block]:
 def _pretrend(voice: Voice) -> str:
     pretrend = voice.findings.pretrend
     if pretrend is None:
-        return voice.say(untested(voice))
+        return untested(voice)
     facts = {
         "p": numerals.p_sentence(pretrend.p_value),
         "statistic": numerals.fixed(pretrend.statistic, 2),

@@ -10,7 +10,7 @@ from evalkit import numerals
 from evalkit.codes import table
 from evalkit.errors import unknown
 from evalkit.records import Remark
-from evalkit.report.sources import count, whole
+from evalkit.report.sources import count, distinct, whole
 from evalkit.report.voice import Speaker, Voice
 from evalkit.words import WordsError
 
@@ -31,6 +31,32 @@ def sentence(voice: Voice, remark: Remark) -> str:
     except KeyError as missing:
         raise WordsError(f"The remark {remark.code} lacks the fact {missing}; it has {sorted(remark.facts)}.") from None
     return voice.say(key, **facts)
+
+
+_OF_ONE_UNIT = ("FEW_CLUSTERS", "SINGLE_UNIT_COHORT", "ONE_TREATED_UNIT")
+
+
+def told_remarks(voice: Voice) -> list[Remark]:
+    """Return the remarks that a report lists: that one unit alone has no standard error is what a report about it is built on."""
+    remarks = voice.findings.remarks
+    return [r for r in remarks if r.facts.get("code", r.code) not in _OF_ONE_UNIT] if voice.single else remarks
+
+
+def limits(voice: Voice) -> list[str]:
+    """Return the remarks that a report lists as sentences; what several estimators remark alike is told once, of all of them."""
+    groups: dict[str, list[Remark]] = {}
+    for remark in told_remarks(voice):
+        same = repr((remark.facts["code"], remark.facts["facts"])) if remark.code == "OF_ESTIMATOR" else repr(remark)
+        groups.setdefault(same, []).append(remark)
+    return [sentence(voice, first) if not more else _of_several(voice, [first, *more]) for first, *more in groups.values()]
+
+
+def _of_several(voice: Voice, remarks: list[Remark]) -> str:
+    if remarks[0].code != "OF_ESTIMATOR":
+        return sentence(voice, remarks[0])
+    names = distinct(voice.phrase(f"estimator.{remark.facts['estimator']}.name") for remark in remarks)
+    facts = _of_estimator(voice, remarks[0].facts) | {"estimator": voice.catalogue.listing(names)}
+    return voice.say("remark.OF_ESTIMATOR", **facts)
 
 
 def _nothing(voice: Voice, facts: Facts) -> Facts:

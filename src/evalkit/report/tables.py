@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 from evalkit.findings import Findings
 from evalkit.report import estimate_tables, firmness, sample_tables
-from evalkit.report.blocks import Table
+from evalkit.report.blocks import Cell, Column, Table
 from evalkit.report.numbering import ORDER, number
 from evalkit.report.voice import Voice
 
@@ -30,6 +31,8 @@ def table(voice: Voice, name: str) -> Table:
         notes = [*notes, voice.say("table.hidden_note", mark=voice.mark, few=voice.count_units(hidden.minimum))]
     if _withheld(voice.findings, name):
         notes = [*notes, voice.say("table.hidden_sum")]
+    if not voice.findings.hidden:  # a count that is hidden is told to be
+        columns = [_told(voice, column, [row.cells[place] for row in rows]) for place, column in enumerate(columns)]
     return Table(
         name,
         voice.phrase("language.table", number=place),
@@ -39,6 +42,13 @@ def table(voice: Voice, name: str) -> Table:
         tuple(notes),
         cards=name in ("few_clusters", "balance", "overlap", "components", "estimators", "cohorts", "dates"),
     )
+
+
+def _told(voice: Voice, column: Column, cells: list[Cell]) -> Column:
+    """Return a column, not told where all its cells are empty."""
+    missing = voice.phrase("language.missing")
+    empty = bool(cells) and all(cell.text == missing and not cell.detail for cell in cells)
+    return replace(column, told=False) if empty else column
 
 
 def _withheld(findings: Findings, name: str) -> bool:

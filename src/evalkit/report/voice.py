@@ -136,7 +136,7 @@ class Voice(Speaker):
             "units": units,
             "units_word": units,
             "a_unit": self.catalogue.one(unit),
-            "treated": self.catalogue.say("term.treated", unit=units),
+            "treated": self._treated(unit, units),
             "comparison": self.catalogue.say("term.comparison", unit=units),
             "money": self.word(findings.money),
             "noun": noun,
@@ -144,6 +144,13 @@ class Voice(Speaker):
             "prices": self.word(findings.prices),
             "level": numerals.whole_percent(findings.level),
         }
+
+    def _treated(self, unit: str, units: str) -> str:
+        """Return what the treated group is called: the county by its name in a report about one."""
+        if not self.single:
+            return self.catalogue.say("term.treated", unit=units)
+        county = self.findings.county
+        return self.catalogue.say("one_unit.treated", unit=unit) if county is None else county.name
 
     @property
     def members(self) -> list[str]:
@@ -267,6 +274,11 @@ class Voice(Speaker):
     def alone(self) -> Alone | None:
         """The range of the one treated unit, where the findings are about one and its comparison allows a range."""
         return self.findings.alone if isinstance(self.findings.alone, Alone) else None
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether the findings are about one treated unit, with a range or not."""
+        return self.findings.alone is not None
 
     @cached_property
     def banded(self) -> bool:

@@ -8,6 +8,7 @@ from evalkit import numerals
 from evalkit.report import firmness
 from evalkit.report.blocks import Block, Item, Listing, Paragraph
 from evalkit.report.figure_blocks import figure
+from evalkit.report.one_unit import where
 from evalkit.report.tables import table
 from evalkit.report.voice import Voice
 
@@ -15,7 +16,7 @@ from evalkit.report.voice import Voice
 def how_section(voice: Voice) -> Iterator[Block]:
     """Return the section on how the figure was made: who, on which data, and what the average is."""
     sample = voice.findings.sample
-    count = voice.count_treated(sample.treated_used)
+    count = where(voice) if voice.single else voice.count_treated(sample.treated_used)
     who = [voice.say("how.who", count=count, who=voice.compared_with())]
     if sample.treated_from_start != 0:
         who.append(voice.say("how.from_start", count=voice.count_units(sample.treated_from_start)))
@@ -25,7 +26,9 @@ def how_section(voice: Voice) -> Iterator[Block]:
     ]
     if growth := _growth(voice):
         items.append(Item(growth, voice.say("how.growth_label")))
-    average = voice.say(f"how.average_{'one' if sample.treated_used == 1 else 'many'}", count=count, prices=voice.say("how.prices"))
+    average = voice.say(
+        f"how.average_{'one' if voice.single or sample.treated_used == 1 else 'many'}", count=count, prices=voice.say("how.prices")
+    )
     items.append(Item(average, voice.say("how.average_label")))
     if voice.findings.firm:
         items.append(Item(firmness.seen(voice, voice.findings.firm.seen), voice.say("how.seen_label")))
@@ -82,13 +85,15 @@ def who_section(voice: Voice) -> Iterator[Block]:
     ]
     if sample.treated_from_start != 0:
         text.append(voice.say("who.from_start", count=voice.count_units(sample.treated_from_start), year=voice.first_clean_start))
-    if single := [cohort.year for cohort in findings.cohorts if cohort.used and cohort.units == 1]:
+    single = [] if voice.single else [cohort.year for cohort in findings.cohorts if cohort.used and cohort.units == 1]
+    if single:
         text.append(voice.say(f"who.single_{'one' if len(single) == 1 else 'many'}", years=voice.years(single)))
     if not findings.covariates:
         text.append(voice.say("who.no_covariates"))
     yield Paragraph(voice.join(text))
     yield table(voice, "sample")
-    yield table(voice, "cohorts")
+    if not voice.single:
+        yield table(voice, "cohorts")
     treated, others = voice.ends("treated"), voice.ends("comparison")
     if treated and others:
         axis = voice.say(f"who.trend_{findings.scale}")

@@ -125,3 +125,8 @@ def test_a_county_may_be_given_by_its_name_unless_two_have_it():
 def test_a_name_of_counties_needs_their_codes():
     with pytest.raises(StudyError, match="county_name needs county"):
         study("industry", county=None)
+
+
+def test_a_county_of_a_study_with_covariates_is_told_by_regression():
+    adjusted = evaluate(study("industry_covariates"), folder=FOLDER, county=COUNTY)
+    assert adjusted.method == "reg" and adjusted.covariates and adjusted.verdict == "one_unit"

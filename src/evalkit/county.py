@@ -54,7 +54,8 @@ def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
     Where units lie within counties (villages, households), a county is compared with itself: its rows alone, so that what
     happened to the whole county in some year is in both groups. Where the unit is the county, it is compared with the units
     that are not covered by the end of the window; all others leave. Figures that stand for the whole area
-    (``published``, ``truth``) leave with them.
+    (``published``, ``truth``) leave with them. One unit has no odds of being treated that could be learned, so covariates then
+    enter by a regression among the comparison (``method: reg``).
 
     Raises
     ------
@@ -73,7 +74,8 @@ def within(study: Study, loaded: Loaded, county: str) -> tuple[Study, Loaded]:
     if events is not None:
         events = replace(events, frame=events.frame[events.frame["unit"].astype(str).isin(set(kept.astype(str)))])
     here = replace(loaded, frame=frame, events=events, county=County(code=county, name=found[county]))
-    return study.model_copy(update={"truth": None, "published": ()}), here
+    method = "reg" if alone else study.method
+    return study.model_copy(update={"truth": None, "published": (), "method": method}), here
 
 
 def code_of(said: str, names: Mapping[str, str]) -> str:

@@ -143,3 +143,20 @@ def test_every_sentence_about_one_unit_is_used(example_findings: Any, of_one_cou
     for findings in shown:
         compose(findings, "en")
     assert {key for key in catalogue("en").sentences if key.startswith("one_unit.")} - said == set()
+
+
+def test_a_notebook_shows_a_table_that_the_report_leaves_out(example_findings: Any, of_one_county: Any) -> None:
+    from evalkit.report import notebook
+
+    found = of_one_county(example_findings("too_few"))
+    names = [block.name for block in compose(found, "en").blocks if block.kind == "table"]
+    assert "cohorts" not in names
+    assert len(notebook.table(found, "cohorts", "en")) == len(found.cohorts)
+
+
+def test_the_lines_of_one_county_are_called_prediction_intervals_in_the_picture(example_findings: Any, of_one_county: Any) -> None:
+    from evalkit.report import figures
+
+    drawn = figures.event_study(of_one_county(example_findings("too_few")), "en")
+    keys = [text.get_text() for legend in drawn.legends for text in legend.get_texts()]
+    assert "95% prediction interval" in keys and "Pointwise 95% interval" not in keys

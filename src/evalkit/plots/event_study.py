@@ -26,6 +26,7 @@ def plot_event_study(
     scale: str = "log",
     unit: str | None = None,
     level: float | None = None,
+    ranges: str | None = None,
     simulated: bool = False,
     axes: Axes | None = None,
     width: float = WIDE,
@@ -44,6 +45,7 @@ def plot_event_study(
     scale : "log" (drawn as log points x 100) or "level"
     unit : the unit of a level; yuan per person per year without it
     level : coverage of the ranges; the column ``level`` of the table, or 0.95, without it
+    ranges : what the thin lines are called in the key; pointwise intervals without it
     simulated : whether the picture says that the data are simulated
     axes : the caller's axes; a new picture of ``width`` x ``height`` inches without them
 
@@ -77,7 +79,7 @@ def plot_event_study(
                 times,
                 sentence(lang, "figure.event_study.band", level=percent),
             )
-        _points(axes, told[~reference], times, lang, percent)
+        _points(axes, told[~reference], times, lang, ranges or sentence(lang, "figure.event_study.pointwise", level=percent))
         _reference(axes, told["event_time"][reference], lang)
         _ticks(axes, told["event_time"], told["event_time"][reference], lang)
         axes.set_title(sentence(lang, f"axis.{scale}", money=money(lang, unit)))
@@ -113,13 +115,12 @@ def _band(axes: Axes, bars: pd.DataFrame, times: float, label: str) -> None:
         axes.bar(kept["event_time"], high - low, 0.56, low, color=BAND, edgecolor="#9db4ca", linewidth=0.6, label=label)
 
 
-def _points(axes: Axes, told: pd.DataFrame, times: float, lang: str, percent: str) -> None:
+def _points(axes: Axes, told: pd.DataFrame, times: float, lang: str, ranges: str) -> None:
     """Draw thin lines for single years, and dots: hollow before the start, filled after it."""
     kept = ranged(told)
     if len(kept):
-        label = sentence(lang, "figure.event_study.pointwise", level=percent)
         axes.vlines(
-            kept["event_time"], times * kept["conf_low"], times * kept["conf_high"], color=TREATED, linewidth=1.3, label=label
+            kept["event_time"], times * kept["conf_low"], times * kept["conf_high"], color=TREATED, linewidth=1.3, label=ranges
         )
     for name, face, side in (("before", "white", told["event_time"] < 0), ("after", TREATED, told["event_time"] >= 0)):
         if side.any():

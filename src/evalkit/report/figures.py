@@ -29,7 +29,12 @@ def event_study(findings: Findings, lang: str, narrow: bool = False) -> Picture:
     banded = path[path["band_low"].notna() & path["band_high"].notna()]
     band = banded.drop(columns=["conf_low", "conf_high"]).rename(columns={"band_low": "conf_low", "band_high": "conf_high"})
     drawn = plot_event_study(
-        path, band=band if len(band) else None, scale=findings.scale, level=findings.level, **_common(voice, narrow)
+        path,
+        band=band if len(band) else None,
+        scale=findings.scale,
+        level=findings.level,
+        ranges=voice.say("one_unit.range") if voice.alone else None,
+        **_common(voice, narrow),
     )
     return _picture(drawn)
 

@@ -22,7 +22,7 @@ def bottom_line(findings: Findings, lang: str) -> str:
 
 def table(findings: Findings, name: str, lang: str) -> pd.DataFrame:
     """Return a table of the report (by its name in ``tables.ORDER``) as a reader sees it."""
-    made = tables.table(Voice(findings, lang), name)
+    made = tables.table(Voice(findings, lang), name, numbered=False)
     rows = [[" · ".join(part for part in (cell.text, cell.detail) if part) for cell in row.cells] for row in made.rows]
     return pd.DataFrame(rows, columns=[column.label for column in made.columns]).rename_axis(columns=made.caption)
 

@@ -236,10 +236,15 @@ def _leaving(marks: Mapping[str, list[Data]], settled: set[int]) -> tuple[int, f
 
 
 def _misplaced(place: int, marks: Mapping[str, list[Data]]) -> bool:
-    """Return whether a moved figure stands above what it follows, behind a later figure, or in the midst of a later table."""
+    """Return whether a moved figure stands above what it follows, behind a later figure or heading, or in the midst of a later table."""
     (was,) = (mark for mark in marks["due"] if mark["place"] == place)
     (now,) = (mark for mark in marks["stands"] if mark["place"] == place)
-    behind = any((mark["page"], mark["y"]) < (now["page"], now["y"]) for mark in marks["stands"] if mark["place"] > place)
+    behind = any(
+        (mark["page"], mark["y"]) < (now["page"], now["y"])
+        for name in ("stands", "heads")
+        for mark in marks.get(name, [])
+        if mark["place"] > place
+    )
     tables = zip(marks.get("opens", []), marks.get("closes", []), strict=True)
     within = any(opens["page"] < now["page"] <= closes["page"] for opens, closes in tables if opens["place"] > place)
     return bool(now["page"] <= was["page"]) or behind or within

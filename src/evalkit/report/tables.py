@@ -15,15 +15,15 @@ from evalkit.report.voice import Voice
 __all__ = ["ORDER", "csv_text", "table"]
 
 
-def table(voice: Voice, name: str) -> Table:
-    """Return one of the tables of a report, by its name in ``ORDER``.
+def table(voice: Voice, name: str, numbered: bool = True) -> Table:
+    """Return one of the tables of a report, by its name in ``ORDER``; without a number it may be one that the report leaves out.
 
     Raises
     ------
     ReportError
         For a name that no report has, and for findings without the result that the table tells.
     """
-    place = number(voice.findings, "table", name)
+    label = voice.phrase("language.table", number=number(voice.findings, "table", name)) if numbered else ""
     columns, rows, notes = _MAKERS[name](voice)
     if voice.findings.simulated:
         notes = [voice.say("status.simulated_note"), *notes]
@@ -35,7 +35,7 @@ def table(voice: Voice, name: str) -> Table:
         columns = [_told(voice, column, [row.cells[place] for row in rows]) for place, column in enumerate(columns)]
     return Table(
         name,
-        voice.phrase("language.table", number=place),
+        label,
         voice.say(f"table.{name}") if name in ("sample", "balance", "overlap") else voice.caption(f"table.{name}"),
         tuple(columns),
         tuple(rows),

@@ -14,6 +14,7 @@ from evalkit.firm_records import NotTold
 from evalkit.records import Remark
 from evalkit.report.blocks import Callout, Document, Facts, Figure, Table, page
 from evalkit.report.document import compose
+from evalkit.report.numbering import number
 from evalkit.report.tables import csv_text
 from evalkit.words import LANGUAGES, Catalogue, catalogue
 
@@ -152,6 +153,8 @@ def test_a_notebook_shows_a_table_that_the_report_leaves_out(example_findings: A
     names = [block.name for block in compose(found, "en").blocks if block.kind == "table"]
     assert "cohorts" not in names
     assert len(notebook.table(found, "cohorts", "en")) == len(found.cohorts)
+    with pytest.raises(ReportError, match="has no table 'cohorts': it is about one unit"):
+        number(found, "table", "cohorts")
 
 
 def test_the_lines_of_one_county_are_called_prediction_intervals_in_the_picture(example_findings: Any, of_one_county: Any) -> None:

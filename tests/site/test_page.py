@@ -219,6 +219,14 @@ def test_one_wild_interval_does_not_flatten_all_others_and_shows_an_arrow() -> N
     assert axis([]).ticks == axis([0.0, 0.0]).ticks == (0.0, 1.0)
 
 
+def test_zero_is_labelled_only_where_its_label_has_room() -> None:
+    from evalkit.site.page import _ticks
+
+    assert [label for _, _, label in _ticks(axis([-1000.0, 3000.0]))] == ["−1,000", "3,000"]
+    assert [label for _, _, label in _ticks(axis([-1000.0, 1000.0]))] == ["−1,000", "0", "1,000"]
+    assert [label for _, _, label in _ticks(axis([0.0, 1000.0]))] == ["0", "1,000"]
+
+
 def test_amounts_in_another_unit_are_told_and_not_drawn_on_the_common_axis(tmp_path: Path) -> None:
     for number in range(2):
         written(tmp_path, found("gain", CHANCE, run_id=f"person-{number}"))

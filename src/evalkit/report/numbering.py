@@ -61,8 +61,7 @@ def number(findings: Findings, kind: Literal["figure", "table"], name: str) -> i
         raise ReportError(f"A report has no {kind} {name!r}. Allowed: {', '.join(known)}.")
     there = figures(findings) if kind == "figure" else tables(findings)
     if name not in there:
-        raise ReportError(
-            f"The report of {findings.run_id} has no {kind} {name!r}: its findings lack the result {_NEEDS[kind, name]!r}. "
-            f"It has: {', '.join(there)}."
-        )
+        several = (kind, name) in _OF_SEVERAL and findings.alone is not None
+        why = "it is about one unit" if several else f"its findings lack the result {_NEEDS[kind, name]!r}"
+        raise ReportError(f"The report of {findings.run_id} has no {kind} {name!r}: {why}. It has: {', '.join(there)}.")
     return there.index(name) + 1

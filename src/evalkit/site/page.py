@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
+ROOM = 44  # pixels that the label at an end of the axis takes
 CARD = {
     "effect": "site.effect",
     "base": "label.of_base",
@@ -155,13 +156,15 @@ def _counts(found: Outputs) -> list[tuple[str, int, Markup]]:
 
 
 def _ticks(shared: Axis) -> list[tuple[int, str, str]]:
-    """Return the ends of the axis and zero as place, anchor and label."""
+    """Return the ends of the axis as place, anchor and label, and zero where its label has room between theirs."""
     first, last = shared.ticks[0], shared.ticks[-1]
     anchors = (
         {first: "start", 0.0: "middle", last: "end"}
         | ({first: "start"} if first == 0 else {})
         | ({last: "end"} if last == 0 else {})
     )
+    if min(shared.at(0.0) - shared.at(first), shared.at(last) - shared.at(0.0)) < ROOM and 0.0 not in (first, last):
+        del anchors[0.0]
     return [(shared.at(tick), anchor, _tick(tick)) for tick, anchor in anchors.items()]
 
 

@@ -8,6 +8,7 @@ from evalkit.findings import Findings
 from evalkit.plots.look import Picture
 from evalkit.report import figures, tables
 from evalkit.report.bottom_line import callout
+from evalkit.report.numbering import left_out
 from evalkit.report.remarks import sentence
 from evalkit.report.voice import Voice
 
@@ -22,7 +23,7 @@ def bottom_line(findings: Findings, lang: str) -> str:
 
 def table(findings: Findings, name: str, lang: str) -> pd.DataFrame:
     """Return a table of the report (by its name in ``tables.ORDER``) as a reader sees it."""
-    made = tables.table(Voice(findings, lang), name, numbered=False)
+    made = tables.table(Voice(findings, lang), name, numbered=not left_out(findings, "table", name))
     rows = [[" · ".join(part for part in (cell.text, cell.detail) if part) for cell in row.cells] for row in made.rows]
     return pd.DataFrame(rows, columns=[column.label for column in made.columns]).rename_axis(columns=made.caption)
 

@@ -38,7 +38,12 @@ def tables(findings: Findings) -> list[str]:
 
 def _present(findings: Findings, kind: str, names: tuple[str, ...]) -> list[str]:
     there = [name for name in names if (kind, name) not in _NEEDS or _has(findings, _NEEDS[kind, name])]
-    return [name for name in there if findings.alone is None or (kind, name) not in _OF_SEVERAL]
+    return [name for name in there if not left_out(findings, kind, name)]
+
+
+def left_out(findings: Findings, kind: str, name: str) -> bool:
+    """Return whether a report leaves out what its findings hold, because it would repeat its bottom line."""
+    return findings.alone is not None and (kind, name) in _OF_SEVERAL
 
 
 def _has(findings: Findings, path: str) -> bool:
@@ -61,7 +66,6 @@ def number(findings: Findings, kind: Literal["figure", "table"], name: str) -> i
         raise ReportError(f"A report has no {kind} {name!r}. Allowed: {', '.join(known)}.")
     there = figures(findings) if kind == "figure" else tables(findings)
     if name not in there:
-        several = (kind, name) in _OF_SEVERAL and findings.alone is not None
-        why = "it is about one unit" if several else f"its findings lack the result {_NEEDS[kind, name]!r}"
+        why = "it is about one unit" if left_out(findings, kind, name) else f"its findings lack the result {_NEEDS[kind, name]!r}"
         raise ReportError(f"The report of {findings.run_id} has no {kind} {name!r}: {why}. It has: {', '.join(there)}.")
     return there.index(name) + 1

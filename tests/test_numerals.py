@@ -153,5 +153,13 @@ def report_findings() -> object:
     word = Words(zh="县", en="county")
     money_word = Words(zh="元/人·年", en="yuan per person per year")
     return SimpleNamespace(
-        unit_word=word, programme=word, outcome_word=word, money=money_word, prices=word, bundle=[], level=0.95, simulated=False
+        unit_word=word,
+        programme=word,
+        outcome_word=word,
+        money=money_word,
+        prices=word,
+        bundle=[],
+        level=0.95,
+        simulated=False,
+        alone=None,
     )

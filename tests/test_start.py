@@ -276,6 +276,6 @@ def test_the_study_runs_to_its_reports(ready: Path, tmp_path: Path) -> None:
     pairwise(ready)
     result = runner.invoke(app, ["run", str(ready / "study.yml"), "--lang", "zh", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
-    (folder,) = tmp_path.iterdir()
+    (folder,) = (path.parent for path in tmp_path.glob("*/manifest.json"))
     assert {"report.zh.html", "data.zh.html", "findings.json", "manifest.json"} <= {path.name for path in folder.iterdir()}
     assert "模拟数据" in (folder / "report.zh.html").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import numpy as np
 from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import DesignError
-from evalkit.findings import Alone, AlonePoint, Headline, Sample
+from evalkit.findings import Alone, AlonePoint, Headline
 from evalkit.firm_records import NotTold
 from evalkit.how_firm import Money
 from evalkit.intake.personal_patterns import safe
@@ -16,19 +16,19 @@ from evalkit.single_unit import one_unit
 from evalkit.study import Study
 
 
-def alone(study: Study, design: Design, comparison: Comparison, top: Headline, sample: Sample) -> Alone | NotTold | None:
-    """Return the ranges of a single treated unit, the reason where there are none, nothing where several units are treated.
+def alone(study: Study, design: Design, comparison: Comparison, top: Headline) -> Alone | NotTold | None:
+    """Return the ranges of a single treated unit, the reason where there are none, nothing where several units have an effect.
 
     Notes
     -----
     A unit's own noise cannot be learned from one unit. :func:`evalkit.one_unit` learns it from the comparison units; its range is
     laid around the headline, so that a report tells one effect only.
     """
-    if sample.treated_used != 1:
+    treated = design.units[np.isin(comparison.cohort, comparison.cohorts)]
+    if len(treated) != 1:
         return None
-    unit = design.units[np.isin(comparison.cohort, comparison.cohorts)][0]
     try:
-        found = one_unit(design, unit, study.level)
+        found = one_unit(design, treated[0], study.level)
     except DesignError as refusal:
         return NotTold(reason="refused", facts={"said": safe(str(refusal))})
     if found.refusal is not None:

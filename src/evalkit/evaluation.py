@@ -86,7 +86,7 @@ def _found(study: Study, loaded: Loaded) -> Findings:
     path_points, critical = _path(study, cells, show, too_few)
     pretrend = None if too_few else _pretrend(study, cells, sample)
     others = alternatives(study, design, cells, show)
-    lone = None if _of_households(study, loaded) else alone(study, design, comparison, top, sample)
+    lone = None if _of_households(study, loaded) else alone(study, design, comparison, top)
     if isinstance(lone, Alone):
         ends = {point.event_time: {"low": point.low, "high": point.high} for point in lone.path}
         path_points = [point.model_copy(update=ends.get(point.event_time, {})) for point in path_points]

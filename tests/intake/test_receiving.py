@@ -478,16 +478,6 @@ def test_the_year_of_a_yearbook_is_asked_about(tmp_path: Path) -> None:
     assert "YEAR_OF_YEARBOOK" not in [question.code for question in asked]
 
 
-def test_a_run_whose_outputs_hold_personal_numbers_leaves_nothing(tmp_path: Path) -> None:
-    from evalkit.run import _refuse_personal_data
-
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "findings.json").write_text(f'{{"unit": "{resident(5, 7)}"}}')
-    with pytest.raises(IntakeError):
-        _refuse_personal_data(tmp_path / "run")
-    assert not (tmp_path / "run").exists()
-
-
 # Properties
 
 CODES = st.lists(st.integers(1101, 6590).map(lambda place: f"{place}27"), min_size=2, max_size=5, unique=True)

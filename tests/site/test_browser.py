@@ -38,8 +38,17 @@ def told(page: Any, column: int) -> list[str]:
     return [text.strip() for text in page.locator(f"{SHOWN} > :nth-child({column})").all_inner_texts()]
 
 
+def until(page: Any, condition: str, wanted: str = "") -> None:
+    """Wait until something holds on the page, whose own policy allows no script of ours to wait there."""
+    for _ in range(100):
+        if page.evaluate(condition, wanted):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never came true: {condition} {wanted}")
+
+
 def hash_of(page: Any, wanted: str) -> None:
-    page.wait_for_function("wanted => decodeURIComponent(location.hash).includes(wanted)", arg=wanted)
+    until(page, "wanted => decodeURIComponent(location.hash).includes(wanted)", wanted)
 
 
 def test_filters_narrow_the_list_and_say_how_many_are_left(visit: Any, local: str) -> None:
@@ -52,7 +61,7 @@ def test_filters_narrow_the_list_and_say_how_many_are_left(visit: Any, local: st
     assert 0 < shown(page) < gains and set(told(page, 2)) == {"产业帮扶"}
     assert page.locator("#shown").inner_text().startswith(f"显示{shown(page)}/50份报告")
     page.get_by_role("button", name="清除条件").click()
-    page.wait_for_function("document.querySelector('#shown').textContent.includes('50/50')")
+    until(page, "() => document.querySelector('#shown').textContent.includes('50/50')")
 
 
 def test_a_name_a_code_and_a_run_are_found(visit: Any, local: str) -> None:
@@ -156,7 +165,7 @@ def test_an_address_with_nonsense_shows_everything(visit: Any, local: str) -> No
 def test_an_address_that_is_pasted_later_is_followed(visit: Any, local: str) -> None:
     page = visit(local)
     page.evaluate("location.hash = '#lang=en&judgement=gain'")
-    page.wait_for_function("document.documentElement.lang === 'en'")
+    until(page, "() => document.documentElement.lang === 'en'")
     assert set(told(page, 4)) == {"Estimated gain"}
 
 

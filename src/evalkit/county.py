@@ -36,7 +36,7 @@ def counties(study: Study, loaded: Loaded) -> dict[str, str]:
     Raises
     ------
     StudyError
-        Where the study names no column of counties, or the data lack it, or a county has two names.
+        Where the study names no column of counties, the data lack it, or a unit lies in several counties.
     """
     return _reached(_names(study, loaded), _listed(study, loaded))
 

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("docs/estimators.md", "docs/estimators.zh-CN.md")
 INFERENCE = ("docs/inference.md", "docs/inference.zh-CN.md")
 REPORTS = ("docs/reports.md", "docs/reports.zh-CN.md")
+JUDGEMENT = ("docs/judgement.md", "docs/judgement.zh-CN.md")
 
 
 @lru_cache
@@ -48,14 +49,17 @@ def test_every_make_target_the_readmes_name_exists():
         assert named & targets and named - targets <= {"and", "lint types"}, named - targets
 
 
-@pytest.mark.parametrize("name", ["README", "docs/estimators", "docs/inference", "docs/intake", "docs/reports", "docs/glossary"])
+@pytest.mark.parametrize(
+    "name", ["README", "docs/estimators", "docs/inference", "docs/intake", "docs/reports", "docs/judgement", "docs/glossary"]
+)
 def test_both_languages_link_to_each_other(name: str) -> None:
     own = Path(name).name
     assert f"{own}.zh-CN.md" in page(f"{name}.md") and f"{own}.md" in page(f"{name}.zh-CN.md")
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "README.zh-CN.md", "docs/architecture.md", "docs/replications.md", *PAGES, *INFERENCE, *REPORTS]
+    "name",
+    ["README.md", "README.zh-CN.md", "docs/architecture.md", "docs/replications.md", *PAGES, *INFERENCE, *REPORTS, *JUDGEMENT],
 )
 def test_every_file_that_a_page_links_to_is_there(name: str) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page(name))
@@ -63,7 +67,7 @@ def test_every_file_that_a_page_links_to_is_there(name: str) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize(("name", "least"), [(PAGES[0], 60), (INFERENCE[0], 55), (REPORTS[0], 10)])
+@pytest.mark.parametrize(("name", "least"), [(PAGES[0], 60), (INFERENCE[0], 55), (REPORTS[0], 10), (JUDGEMENT[0], 10)])
 def test_the_code_of_a_page_gives_what_it_shows(name: str, least: int) -> None:
     shown = doctest.DocTestParser().get_doctest(code(name), {}, name, name, 0)
     assert len(shown.examples) > least
@@ -72,7 +76,7 @@ def test_the_code_of_a_page_gives_what_it_shows(name: str, least: int) -> None:
     assert "".join(told) == ""
 
 
-@pytest.mark.parametrize("pages", [PAGES, INFERENCE, REPORTS])
+@pytest.mark.parametrize("pages", [PAGES, INFERENCE, REPORTS, JUDGEMENT])
 def test_the_chinese_page_shows_the_same_code_and_numbers(pages: tuple[str, str]) -> None:
     english, chinese = (re.sub(r" +#.*", "", code(name)) for name in pages)
     assert english == chinese

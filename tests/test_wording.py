@@ -52,6 +52,17 @@ OFFENCES = {
         ],
     },
 }  # fmt: skip
+BY_GRADE = {
+    "zh": {
+        "strong_words": ("有力证据表明，产业帮扶使收入增加约764元。", "A"),
+        "probable_words": ("产业帮扶很可能使收入增加约764元。", "AB"),
+    },
+    "en": {
+        "strong_words": ("There is strong evidence that support raised income by 764 yuan.", "A"),
+        "probable_words": ("Support probably raised income by 764 yuan.", "AB"),
+    },
+}
+"""Words that a grade must carry, and the grades that do."""
 IN_ORDER = {
     "zh": [
         "不能说明这一差异是项目带来的。", "即使如此，使用这些数字也要当心。", "一项政策使收入增加了多少？", "如果项目促进增收，区间会在零以上。",
@@ -96,9 +107,16 @@ def test_an_offence_planted_in_a_clean_report_is_found_where_it_stands(lang: str
 
 def test_every_rule_has_an_offence_and_words_in_both_languages(lang: str) -> None:
     names = {rule.name for rule in rules(lang)}
-    assert names == set(OFFENCES[lang])
+    assert names == set(OFFENCES[lang]) | set(BY_GRADE[lang])
     said = {key.split(".")[1] for key in catalogue(lang).sentences if key.startswith("wording.")}
     assert said == names and all(rule.source for rule in rules(lang))
+
+
+def test_how_sure_a_text_may_sound_depends_on_the_grade(lang: str) -> None:
+    for name, (text, carried) in BY_GRADE[lang].items():
+        for grade in wording.GRADES:
+            found = [one.rule for one in check(text, lang, "gain", grade)]
+            assert found == ([] if grade in carried else [name]), (text, grade)
 
 
 @pytest.mark.parametrize(("lang", "text"), [(lang, text) for lang in LANGUAGES for text in IN_ORDER[lang]])
@@ -108,7 +126,7 @@ def test_what_is_in_order_is_let_stand(lang: str, text: str) -> None:
 
 def test_verbs_of_cause_depend_on_the_verdict(lang: str) -> None:
     for text in OFFENCES[lang]["causal"]:
-        for verdict in ("unclear", "too_few", "pretrend_failed", "description", "small_change"):
+        for verdict in ("unclear", "too_few", "pretrend_failed", "cannot_show", "weak", "refused", "description", "small_change"):
             assert [one.rule for one in check(text, lang, verdict)].count("causal") >= 1
         for verdict in ("gain", "loss", None):
             assert "causal" not in [one.rule for one in check(text, lang, verdict)]
@@ -146,21 +164,24 @@ def test_unknown_languages_and_verdicts_are_refused() -> None:
         check("x", "fr")
     with pytest.raises(ReportError, match=r"no verdict 'gains'. Did you mean 'gain'"):
         check("x", "en", "gains")
+    with pytest.raises(ReportError, match=r"no grade 'E'.*Allowed: A, B, C, D, N"):
+        check("x", "en", "gain", "E")
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("bad,en,,(,,source,policy", r"line 3: the rule 'bad' holds a pattern that is no regular expression"),
-        ("bad,fr,,x,,source,policy", r"line 3: There is no language 'fr'"),
-        ("bad,en,gains,x,,source,policy", r"line 3: There is no verdict 'gains'"),
+        ("bad,en,,,(,,source,policy", r"line 3: the rule 'bad' holds a pattern that is no regular expression"),
+        ("bad,fr,,,x,,source,policy", r"line 3: There is no language 'fr'"),
+        ("bad,en,gains,,x,,source,policy", r"line 3: There is no verdict 'gains'"),
+        ("bad,en,,E,x,,source,policy", r"line 3: There is no grade 'E'"),
     ],
 )
 def test_a_mistake_in_the_table_is_told_with_its_line(
     row: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "wording.csv"
-    path.write_text(f"# remark\nrule,lang,verdicts,pattern,unless,source,verified\n{row}\n", encoding="utf-8")
+    path.write_text(f"# remark\nrule,lang,verdicts,grades,pattern,unless,source,verified\n{row}\n", encoding="utf-8")
     monkeypatch.setattr(wording, "table", lambda name: codes.read_table(path))
     monkeypatch.setattr(wording, "shared", lambda *parts: path)
     with pytest.raises(ReportError, match=message):

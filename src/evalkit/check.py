@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from evalkit.comparison import Comparison
+from evalkit.described import described
+from evalkit.errors import NoComparison
 from evalkit.estimators.needs import Applicable, applicable
-from evalkit.evaluation import evaluate_loaded
+from evalkit.evaluation import estimated
+from evalkit.findings import Described
 from evalkit.intake.formats import read_table
 from evalkit.intake.guess import guess_mapping
 from evalkit.intake.mapping import Mapping
@@ -28,9 +31,12 @@ def describe_study(path: Path, data: Path | None, langs: list[str]) -> list[str]
     """Return lines on a study's panel, roll-out and comparison; raises the error that running it would raise."""
     study = Study.from_yaml(path)
     loaded = load(study, data, path.parent)
-    design, _ = designed(study, loaded.frame, loaded.events)
+    try:
+        design, _ = designed(study, loaded.frame, loaded.events)
+    except NoComparison:
+        return [line for lang in langs for line in _without_comparison(described(study, loaded), lang)]
     comparison = Comparison.of(design)
-    findings = evaluate_loaded(study, loaded)  # everything but the report, so that what passes here also runs
+    findings = estimated(study, loaded)  # everything but the report, so that what passes here also runs
     cohorts = ", ".join(f"{g} ({int((comparison.cohort == g).sum())})" for g in comparison.cohorts)
     facts = {
         "name": study.name, "units": f"{len(design.units):,}", "periods": len(design.periods), "first": design.periods[0],
@@ -48,6 +54,14 @@ def describe_study(path: Path, data: Path | None, langs: list[str]) -> list[str]
         lines += [words.say("check_study.remark", sentence=sentence(voice, remark)) for remark in findings.remarks]
         lines.append(words.say("check_study.ok"))
     return lines
+
+
+def _without_comparison(told: Described, lang: str) -> Iterator[str]:
+    """Say that the study can be run, what its report will refuse, and what would cure it."""
+    from evalkit.report.notebook import bottom_line
+
+    yield catalogue(lang).say("check_study.no_comparison")
+    yield bottom_line(told, lang)
 
 
 def _estimators(answers: tuple[Applicable, ...], words: Catalogue) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The command line: demo, run, site, check, init, intake."""
+"""The command line: demo, run, site, check, init, intake, plan."""
 
 from __future__ import annotations
 
@@ -78,6 +78,12 @@ def run(
     formats: Annotated[
         str | None, typer.Option("--formats", help="格式：html,pdf,docx | Formats, with commas; all without it.")
     ] = None,
+    parts: Annotated[
+        str | None,
+        typer.Option(
+            "--parts", help="页面：effect,dossier,who,scan,case,brief 或 all | Pages, with commas; the report alone without it."
+        ),
+    ] = None,
     jobs: Jobs = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="接着做上一批 | Go on with the last batch of the folder (or with the studies named).")
@@ -90,7 +96,7 @@ def run(
     out: Out = Path("outputs"),
 ) -> None:
     """运行评估并生成报告，可逐县、可接续 | Make the reports of studies, whole or county by county; finished ones are kept."""
-    from evalkit.batch.jobs import Asked
+    from evalkit.batch.jobs import PARTS, Asked
     from evalkit.batch.ledger import last_asked
     from evalkit.batch.refusal import Refusal
     from evalkit.errors import EvalkitError
@@ -101,10 +107,12 @@ def run(
                 if path.is_dir() or path.suffix.lower() not in (".yml", ".yaml"):
                     raise Refusal("no_study_file", path=path)
             kinds = tuple(kind.lower() for kind in _listed(formats, "formats")) or None
-            asked = Asked(tuple(studies), _counties(county), tuple(_languages(lang)), kinds, data)
+            pages = tuple(part.lower() for part in _listed(parts, "parts")) or ("effect",)
+            pages = PARTS if pages == ("all",) else pages
+            asked = Asked(tuple(studies), _counties(county), tuple(_languages(lang)), kinds, data, parts=pages)
         elif not resume:
             raise Refusal("nothing_asked")
-        elif county or formats or data:
+        elif county or formats or data or parts:
             raise Refusal("resumed_otherwise")
         else:
             asked, options = last_asked(out)
@@ -195,6 +203,76 @@ def intake(
         _fail(problem, lang)
     for page in done.reports.values():
         typer.echo(page)
+
+
+@app.command()
+def plan(
+    study: Annotated[Path, typer.Argument(help="研究文件 | A study (YAML).")],
+    data: Annotated[Path | None, typer.Option("--data", help="数据文件 | The data file, if the study does not name it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="方案文件，不写为 STUDY.plan.json | The plan's file, STUDY.plan.json without it.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="覆盖已有的方案 | Replace a plan that is there.")] = False,
+    pages: Annotated[bool, typer.Option("--pages", help="同时写出方案页 | Write the plan as pages too, beside it.")] = False,
+    lang: Lang = Language.both,
+) -> None:
+    """在读取实施以后的结果之前，登记要估计什么 | Record what will be estimated, before outcomes after the start are read."""
+    from datetime import date
+
+    from evalkit import plan as plans
+    from evalkit.errors import EvalkitError
+    from evalkit.plan_file import write
+    from evalkit.study import Study
+
+    try:
+        record = plans.plan(Study.from_yaml(study), data, study.parent, made_on=date.today().isoformat())
+        written = [write(record, out or study.with_suffix(".plan.json"), force)]
+        if pages:
+            from evalkit.report.pages import write_page
+
+            for code in _languages(lang):
+                made = write_page("plan", record, written[0].parent, code)
+                written += [path for path in made if path.name.startswith("plan.")]
+    except (EvalkitError, OSError) as problem:
+        _fail(problem, lang)
+    for path in written:
+        typer.echo(path)
+
+
+@app.command()
+def brief(
+    runs: Annotated[list[Path], typer.Argument(help="结果文件夹，可以多个 | Folders of runs, each with findings.json.")],
+    ledger: Annotated[Path | None, typer.Option("--ledger", help="问题台账（csv、xlsx）| The ledger of problems.")] = None,
+    sites: Annotated[int | None, typer.Option("--sites", min=1, help="走访的点数 | How many sites were visited.")] = None,
+    stage: Annotated[str, typer.Option("--stage", help="draft 征求意见稿，final 定稿 | draft for comment, or final.")] = "draft",
+    response: Annotated[
+        str | None, typer.Option("--response", help="地方回应，或 none_received | The locality's response, or none_received.")
+    ] = None,
+    formats: Annotated[
+        str | None, typer.Option("--formats", help="格式：html,pdf,docx | Formats, with commas; all without it.")
+    ] = None,
+    lang: Lang = Language.both,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="输出文件夹，不写则在结果旁 | Folder; beside the runs without it.")
+    ] = None,
+) -> None:
+    """把已存的结果合成两页简报，不重新估计 | Put stored results into a brief of two pages; nothing is estimated."""
+    from evalkit.errors import EvalkitError
+    from evalkit.report import FORMATS
+    from evalkit.report.pages import write_page
+    from evalkit.supervision.brief import brief as put_together
+
+    try:
+        record = put_together(runs, ledger, response, stage, sites)  # type: ignore[arg-type]  # judged there
+        folder = out or runs[0].resolve().parent / f"brief-{'-'.join(dict.fromkeys(run.findings.study for run in record.runs))}"
+        kinds = tuple(kind.lower() for kind in _listed(formats, "formats")) or FORMATS
+        written = [path for code in _languages(lang) for path in write_page("brief", record, folder, code, kinds)]
+        (folder / "brief.json").write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except (EvalkitError, OSError) as problem:
+        _fail(problem, lang)
+    for path in written:
+        if path.name.startswith("brief."):
+            typer.echo(path)
 
 
 def _batch(asked: Asked, out: Path, lang: Language, jobs: int = 1, scheduler: str | None = None, force: bool = False) -> None:

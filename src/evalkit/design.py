@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evalkit.errors import DesignError, first_five, unknown
+from evalkit.errors import DesignError, NoComparison, first_five, unknown
 from evalkit.estimate import grouped_rows, sum_within
 from evalkit.notices import Notice
 from evalkit.panel import Panel
@@ -208,17 +208,17 @@ class Design:
             raise DesignError(
                 f"No unit is treated by {self.rollout.programme!r} within {self.periods[0]}-{self.periods[-1]}, so there is no effect to estimate."
             )
-        if self.comparison == "never_treated" and not never.any():
-            raise DesignError(
-                "There are no never-treated units, so comparison='never_treated' has nobody to compare with. "
-                f"comparison='not_yet_treated' compares with units treated later, until the last cohort starts in {int(self.cohort.max())}."
-            )
         notices = []
         if not never.any():
             if len(np.unique(self.cohort)) == 1:
-                raise DesignError(
+                raise NoComparison(
                     f"All {len(self.units):,} units are treated from {int(self.cohort[0])} on: there is no comparison, and a change over "
                     "time cannot be told from general growth. Add units that were treated later or never."
+                )
+            if self.comparison == "never_treated":
+                raise DesignError(
+                    "There are no never-treated units, so comparison='never_treated' has nobody to compare with. "
+                    f"comparison='not_yet_treated' compares with units treated later, until the last cohort starts in {int(self.cohort.max())}."
                 )
             notices.append(Notice("UNIVERSAL", {"last_cohort": int(self.cohort.max())}))
         if (gaps := sorted(set(range(int(self.periods[0]), int(self.periods[-1]) + 1)) - {int(p) for p in self.periods})) and len(

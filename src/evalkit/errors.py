@@ -22,6 +22,10 @@ class DesignError(EvalkitError):
     """The panel and the roll-out do not allow the comparison that was asked for."""
 
 
+class NoComparison(DesignError):
+    """Every unit is covered at once: what happened can be described, and no effect can be told from general growth."""
+
+
 class EstimateError(EvalkitError):
     """An operation on estimates that their rows or cells do not allow."""
 

@@ -16,19 +16,26 @@ from evalkit.alike import alike
 from evalkit.alone import alone
 from evalkit.alternatives import alternatives
 from evalkit.background import background_notices, bundle_words, bundled, judge_prices, unit_level
+from evalkit.before_after import rise_of_covered
+from evalkit.before_after_records import BeforeAfter
 from evalkit.comparison import Comparison
 from evalkit.components_found import components_found
+from evalkit.cost import cost_found
 from evalkit.county import within
+from evalkit.described import described
 from evalkit.design import Design
+from evalkit.errors import NoComparison
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
-from evalkit.findings import Alone, Cohort, Findings, Headline, PathPoint, Pretrend, Sample, TrendPoint, Verdict
+from evalkit.findings import Alone, Cohort, Described, Findings, Headline, PathPoint, Pretrend, Sample, TrendPoint, Verdict
 from evalkit.how_firm import PRETREND_LEVEL, TOO_FEW_CLUSTERS, firm
 from evalkit.income_effect import headline
 from evalkit.inference.joint_test import wald
 from evalkit.inference.linear import Inference, has_own_noise
 from evalkit.intake.personal_patterns import masked
+from evalkit.judgement import judged
 from evalkit.notices import Notice
+from evalkit.plan import followed
 from evalkit.public_findings import disclosed
 from evalkit.records import Interval, Remark, number
 from evalkit.study import Study
@@ -40,8 +47,10 @@ Array = np.ndarray[Any, Any]
 FEW_CLUSTERS = 10  # fewer treated or comparison clusters make the usual interval too narrow, and fewer in all the band
 
 
-def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = ".", county: str | None = None) -> Findings:
-    """Return the findings of a study.
+def evaluate(
+    study: Study, data: str | Path | None = None, folder: str | Path = ".", county: str | None = None
+) -> Findings | Described:
+    """Return the findings of a study, or what can be told of one that has nobody to compare with.
 
     Parameters
     ----------
@@ -62,19 +71,28 @@ def evaluate(study: Study, data: str | Path | None = None, folder: str | Path = 
     return evaluate_loaded(study, loaded) if county is None else evaluate_loaded(*within(study, loaded, county))
 
 
-def evaluate_loaded(study: Study, loaded: Loaded) -> Findings:
+def evaluate_loaded(study: Study, loaded: Loaded) -> Findings | Described:
     """Return the findings of a study whose data are loaded already; raises as :func:`evaluate` does.
 
     With ``public: true`` and households as units, what rests on few of them is left out.
     """
-    found = _found(study, loaded)
+    judge_prices(study, loaded)
+    try:
+        return estimated(study, loaded)
+    except NoComparison:
+        return described(study, loaded)
+
+
+def estimated(study: Study, loaded: Loaded) -> Findings:
+    """Return the findings of a study with an estimate; raises NoComparison, besides what :func:`evaluate` raises, where there is none."""
+    judge_prices(study, loaded)
+    design, notices = designed(study, loaded.frame, loaded.events)
+    found = _found(study, loaded, design, notices)
     return disclosed(found) if study.public and unit_level(study, loaded) == "household" else found
 
 
-def _found(study: Study, loaded: Loaded) -> Findings:
-    judge_prices(study, loaded)
+def _found(study: Study, loaded: Loaded, design: Design, notices: tuple[Notice, ...]) -> Findings:
     frame = loaded.frame
-    design, notices = designed(study, frame, loaded.events)
     comparison = Comparison.of(design)
     cells = GroupTime(study.method)(design)
     sample = _sample(study, design, comparison, frame)
@@ -86,12 +104,13 @@ def _found(study: Study, loaded: Loaded) -> Findings:
     path_points, critical = _path(study, cells, show, too_few)
     pretrend = None if too_few else _pretrend(study, cells, sample)
     others = alternatives(study, design, cells, show)
+    other = _in_levels(study, design, show, None if too_few else sample)
     lone = None if _of_households(study, loaded) else alone(study, design, comparison, top)
     if isinstance(lone, Alone):
         ends = {point.event_time: {"low": point.low, "high": point.high} for point in lone.path}
         path_points = [point.model_copy(update=ends.get(point.event_time, {})) for point in path_points]
     verdict: Verdict = "one_unit" if isinstance(lone, Alone) else "too_few" if too_few else _verdict(study, top, pretrend)
-    return Findings(
+    found = Findings(
         run_id=run_id(study, loaded, truth),
         version=evalkit.__version__,
         study=study.name,
@@ -103,7 +122,8 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         bundle=bundle_words(loaded, together),
         dates=dates,
         headline=top,
-        other_scale=_in_levels(study, design, show),
+        other_scale=other[0],
+        other_pretrend=other[1],
         verdict=verdict,
         firm=firm(study, design, cells, top, pretrend, sample, verdict),
         alone=lone,
@@ -130,6 +150,13 @@ def _found(study: Study, loaded: Loaded) -> Findings:
         published=list(study.published),
         **{name: getattr(study, name) for name in _COPIED},
     )
+    found = judged(found, study, design, comparison, loaded)
+    rise = rise_of_covered(found)
+    told: dict[str, Any] = {"before_after": rise if isinstance(rise, BeforeAfter) else None}
+    if loaded.county is None:  # the money, the people and the plan are those of the whole programme
+        told["cost"] = cost_found(study, design, found.headline, found.verdict, show, loaded.events)
+        told["plan"] = followed(study, design, loaded.plan) if loaded.plan else None
+    return found.model_copy(update=told)
 
 
 _COPIED = (
@@ -155,12 +182,15 @@ def _headline(scale: str, design: Design, cells: Estimate, show: Show) -> Headli
     return Headline(**{name: rows[name] for name in ("effect", "money", "percent", "base")})
 
 
-def _in_levels(study: Study, design: Design, show: Show) -> Headline | None:
-    """Return the headline of the same comparison on income instead of its logarithm, which assumes equal growth in money."""
+def _in_levels(
+    study: Study, design: Design, show: Show, sample: Sample | None
+) -> tuple[Headline | None, Pretrend | None]:  # fmt: skip
+    """Return the same comparison on income instead of its logarithm, which assumes equal growth in money, and its own joint test."""
     if study.scale != "log":
-        return None
+        return None, None
     levels = replace(design, outcome=study.outcome)
-    return _headline("level", levels, GroupTime(study.method)(levels), show)
+    cells = GroupTime(study.method)(levels)
+    return _headline("level", levels, cells, show), None if sample is None else _pretrend(study, cells, sample)
 
 
 def _path(study: Study, cells: Estimate, show: Show, too_few: bool) -> tuple[list[PathPoint], float | None]:

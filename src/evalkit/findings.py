@@ -7,11 +7,18 @@ from typing import Literal
 
 from pydantic import Field
 
+from evalkit.before_after_records import BeforeAfter
+from evalkit.cost_records import CostFound
 from evalkit.firm_records import Firm, NotTold
+from evalkit.grade_records import Evidence, Grade, Refusal
+from evalkit.plan_records import Followed
 from evalkit.records import County, Frozen, Interval, Remark
 from evalkit.study import Published, Words
 
-Verdict = Literal["gain", "loss", "small_change", "unclear", "pretrend_failed", "too_few", "one_unit"]
+Verdict = Literal[
+    "gain", "loss", "small_change", "unclear", "pretrend_failed", "too_few", "one_unit", "cannot_show", "weak", "refused"
+]
+"""The four verdicts of a report are gain, loss, small change and unclear; the rest are kinds of unclear, each with its own reason."""
 
 
 class Headline(Frozen):
@@ -315,14 +322,8 @@ class Alone(Frozen):
     path: list[AlonePoint]
 
 
-class Findings(Frozen):
-    """Everything a report says, without a sentence.
-
-    Effects are in the outcome's unit: log points on the log scale (0.05 is about 5 per cent), money on the level scale.
-    ``other_scale`` is the headline of the same study on the level scale, as a check of the log scale; absent where the
-    study itself is on the level scale. The verdict ``too_few`` (too few treated or comparison clusters for an interval) comes
-    before all others: no range, no p-value, no pre-trend test. ``path_critical`` is absent where clusters are too few for a band.
-    """
+class About(Frozen):
+    """What a study is about: its names, its data, its window and its choices."""
 
     run_id: str
     version: str
@@ -339,8 +340,6 @@ class Findings(Frozen):
     source_url: str | None
     licence: Words | None
     simulated: bool
-    bundle: list[Words]
-    dates: list[DateRow]
     scale: Literal["log", "level"]
     window: tuple[int, int]
     comparison: str
@@ -352,9 +351,47 @@ class Findings(Frozen):
     level: float
     seed: int
     smallest_meaningful_percent: float
+    trends: list[TrendPoint]
+    remarks: list[Remark]
+    published: list[Published]
+    bundle: list[Words] = Field(default_factory=list)
+    hidden: Hidden | None = None
+    alone: Alone | NotTold | None = None
+    refusals: list[Refusal] = Field(default_factory=list)
+    warnings: list[Remark] = Field(default_factory=list)
+    grade: Grade | None = None
+    before_after: BeforeAfter | None = None
+    plan: Followed | None = None
+
+
+class Described(About):
+    """A study without a causal figure: why none can be given, what changed, and what would cure it.
+
+    ``trends`` are the means of those covered and, where there are some, of others; ``units`` and ``treated_units`` are counts,
+    absent where a public report hides them.
+    """
+
+    verdict: Literal["refused"] = "refused"
+    units: int | None
+    treated_units: int | None
+    periods: list[int]
+    rows: int
+
+
+class Findings(About):
+    """Everything a report says, without a sentence.
+
+    Effects are in the outcome's unit: log points on the log scale (0.05 is about 5 per cent), money on the level scale.
+    ``other_scale`` is the headline of the same study on the level scale, as a check of the log scale; absent where the
+    study itself is on the level scale; ``other_pretrend`` is its joint test of the years before. The verdict ``too_few`` (too few treated or comparison clusters for an interval) comes
+    before all others: no range, no p-value, no pre-trend test. ``path_critical`` is absent where clusters are too few for a band.
+    """
+
+    dates: list[DateRow]
     verdict: Verdict
     headline: Headline
     other_scale: Headline | None
+    other_pretrend: Pretrend | None = None
     path: list[PathPoint]
     path_critical: float | None
     estimators: list[EstimatorRow]
@@ -364,12 +401,9 @@ class Findings(Frozen):
     not_used: list[NotUsed] = Field(default_factory=list)
     two_way_weights: TwoWayWeights | None = None
     cohorts: list[Cohort]
-    trends: list[TrendPoint]
     pretrend: Pretrend | None
     sample: Sample | Told
-    remarks: list[Remark]
-    published: list[Published]
     truth: Truth | None
-    hidden: Hidden | None = None
     firm: Firm | None = None
-    alone: Alone | NotTold | None = None
+    evidence: Evidence | None = None
+    cost: CostFound | None = None

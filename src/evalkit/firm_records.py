@@ -30,7 +30,8 @@ class Overturn(Frozen):
     ``breakdown`` is zero where the plain range holds zero already (``already``), and absent where no drift in reason reaches it.
     ``largest_before`` is the largest yearly difference before the start, absent without a year to learn it from;
     ``relative`` the same breakdown as a multiple of it (its own noise counted), absent likewise. ``curve`` holds the points of
-    the picture. ``first`` and ``last`` are the event times used, ``whole`` says that no other year after the start has an effect.
+    the picture. ``stays_small`` is, for a change smaller than is worth telling, the largest of the multiples looked at under which its range
+    stays so small; absent for other verdicts. ``first`` and ``last`` are the event times used, ``whole`` says that no other year after the start has an effect.
     """
 
     effect: float
@@ -43,18 +44,21 @@ class Overturn(Frozen):
     first: int
     last: int
     whole: bool
+    stays_small: float | None = None
     remarks: list[Remark] = Field(default_factory=list)
 
 
 class Power(Frozen):
     """What the joint test of the leads could have seen: its chance against the drift that would explain half of the estimate.
 
-    ``slope`` is that drift in money per year; ``weak`` says that the chance is below one half, which is no pass.
+    ``slope`` is that drift in money per year; ``weak`` says that the chance is below one half, which is no pass. ``of_smallest`` says that
+    the drift would explain half of the smallest change worth telling instead, where the estimate is smaller than that.
     """
 
     power: float
     slope: float
     weak: bool
+    of_smallest: bool = False
 
 
 class Method(Frozen):
@@ -80,7 +84,8 @@ class Permuted(Frozen):
     """The rank of the estimate among other assignments of treatment.
 
     ``moves`` are "units", "clusters", or "units within clusters"; ``exact`` says that all ``possible`` assignments (absent above a million)
-    were used, otherwise ``draws`` random ones. ``cannot`` says that even ``smallest_p`` is above 5 per cent.
+    were used, otherwise ``draws`` random ones. ``cannot`` says that even ``smallest_p`` is above 5 per cent; ``needed`` more items without
+    the programme would make it smaller, absent where none would.
     """
 
     moves: Literal["units", "clusters", "within"]
@@ -92,6 +97,7 @@ class Permuted(Frozen):
     smallest_p: float
     p_value: float
     cannot: bool
+    needed: int | None = None
     remarks: list[Remark] = Field(default_factory=list)
 
 

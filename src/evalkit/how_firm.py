@@ -40,6 +40,7 @@ MANY = 10**6  # assignments beyond are not counted for readers
 POWER = 0.8
 SHOWN = 0.05  # a p-value that can never be smaller shows nothing
 STEPS = 12  # of the picture
+MULTIPLES = (0.25, 0.5, 1.0)  # of the largest difference before the start: where the rules of the grade draw their lines
 TOLD = ("FEW_CLUSTERS_HONEST", "HONEST_FEW_LEADS", "HONEST_FEW_TREATED", "HONEST_OPEN", "HONEST_EMPTY")
 OF_ASSIGNMENTS = ("WHOLE_VECTORS_MOVED", "ASSIGNMENTS_REFUSED")
 
@@ -123,8 +124,8 @@ def firm(
     permuted, ranked = _permuted(study, design, cluster, money, interval=not too_few)
     seen = _seen(study, design, cluster, money)
     return Firm(
-        overturn=NotTold(reason="too_few") if too_few else _overturn(study, cells, cluster, money),
-        power=_power(study, cells, overall, cluster, money, pretrend, sample),
+        overturn=NotTold(reason="too_few") if too_few else _overturn(study, cells, cluster, money, verdict == "small_change"),
+        power=_power(study, cells, overall, cluster, money, pretrend, sample, verdict == "small_change"),
         methods=[*methods, ranked],
         permuted=permuted,
         seen=seen,
@@ -167,8 +168,11 @@ def stretch(path: Estimate) -> tuple[Estimate, bool] | str:
     return path.select((event >= first) & (event <= last)), last == int(event.max())
 
 
-def _overturn(study: Study, cells: Estimate, cluster: str, money: Money) -> Overturn | NotTold:
-    """Return the yearly drift that undoes the effect; bounds are refused where the path cannot carry them."""
+def _overturn(study: Study, cells: Estimate, cluster: str, money: Money, small: bool) -> Overturn | NotTold:
+    """Return the yearly drift that undoes the effect; bounds are refused where the path cannot carry them.
+
+    A change too small to be worth telling is undone when its range leaves what is, which is told beside it.
+    """
     found = stretch(aggregate(cells, "event_time").select(kind="event_time"))
     if isinstance(found, str):
         return NotTold(reason=found)
@@ -210,8 +214,17 @@ def _overturn(study: Study, cells: Estimate, cluster: str, money: Money) -> Over
         first=int(event.min()),
         last=int(event.max()),
         whole=whole,
+        stays_small=_stays_small(bounds("relative", list(MULTIPLES)), study, money) if small and largest is not None else None,
         remarks=_told(plain.notices, TOLD),
     )
+
+
+def _stays_small(found: Honest, study: Study, money: Money) -> float:
+    """Return the largest multiple of the largest difference before the start under which the range stays below what is worth telling."""
+    most = study.smallest_meaningful_percent / 100 * money.base
+    ends = found.table[["conf_low_yuan", "conf_high_yuan"]].abs().max(axis=1).to_numpy()
+    stays = [size for size, end in zip(MULTIPLES, ends, strict=True) if end < most]
+    return max(stays, default=0.0)
 
 
 def _finite(value: float) -> float | None:
@@ -223,9 +236,19 @@ def _drifted(row: Any, money: Money, size: float) -> Drifted:
 
 
 def _power(
-    study: Study, cells: Estimate, overall: Estimate, cluster: str, money: Money, pretrend: Pretrend | None, sample: Sample
+    study: Study,
+    cells: Estimate,
+    overall: Estimate,
+    cluster: str,
+    money: Money,
+    pretrend: Pretrend | None,
+    sample: Sample,
+    small: bool,
 ) -> Power | NotTold:
-    """Return what the joint test quoted in the report could have seen."""
+    """Return what the joint test quoted in the report could have seen: a drift that explains half of the estimate.
+
+    Of a change too small to be worth telling it is half of the smallest that is: nothing explains half of nothing.
+    """
     if pretrend is None:
         return NotTold(reason="untested")
     if pretrend.failed:
@@ -234,9 +257,11 @@ def _power(
     if int(path.cells["reference"].sum()) != 1:
         return NotTold(reason="two_references" if path.cells["reference"].any() else "no_reference")
     degrees = min(sample.treated_clusters, sample.comparison_clusters) - 1
+    share = study.smallest_meaningful_percent / 100
+    smallest = (float(np.log1p(share)) if study.scale == "log" else share * money.base) if small else None
     try:
         told = leads_with_power(
-            path, cluster=cluster, degrees=degrees, level=PRETREND_LEVEL, half_of=float(overall.theta[0]),
+            path, cluster=cluster, degrees=degrees, level=PRETREND_LEVEL, half_of=float(overall.theta[0]) if smallest is None else smallest,
             leads=pretrend.event_times, least_units=TOO_FEW_CLUSTERS, base_income=money.rate, scale=study.scale,
         )  # fmt: skip
     except EstimateError as refusal:  # effects after the start whose covariance has not full rank
@@ -244,7 +269,7 @@ def _power(
     if isinstance(told, NotTestable):
         return NotTold(reason="untested")
     slope = money.yuan(abs(told.half.slope)) or 0.0
-    return Power(power=told.half.joint_power, slope=slope, weak=told.verdict == "no_power")
+    return Power(power=told.half.joint_power, slope=slope, weak=told.verdict == "no_power", of_smallest=small)
 
 
 def _interval(study: Study, overall: Estimate, cluster: str, money: Money) -> Method:
@@ -331,6 +356,7 @@ def _ranks(found: Permutation, moves: Literal["units", "clusters", "within"], dr
         smallest_p=smallest.smallest_p,
         p_value=float(found.table["p_value"].iloc[0]),
         cannot=smallest.smallest_p > SHOWN,
+        needed=smallest.comparison_needed(1 - SHOWN) if smallest.smallest_p > SHOWN else None,
         remarks=_told(found.notices, OF_ASSIGNMENTS),
     )
 

@@ -23,6 +23,7 @@ from evalkit.findings import (
     TrendPoint,
 )
 from evalkit.firm_records import Firm, LeftOut, NotTold, Overturn, Permuted, Power
+from evalkit.grade_records import Reason
 from evalkit.records import Remark
 
 CATEGORIES = {
@@ -111,8 +112,45 @@ def disclosed(findings: Findings, minimum: int | None = None) -> Findings:
     )
     if told == findings:
         return findings
+    told = told.model_copy(update=_judgement(findings, bool(hidden), least))
     periods = sorted({period for _, period in _periods(findings.trends) - _periods(trends)})
     return told.model_copy(update={"hidden": Hidden(minimum=least, event_times=gone, periods=periods)})
+
+
+def _judgement(findings: Findings, hidden: bool, least: int) -> dict[str, Any]:
+    """Return the judgement, the plan and the cost without the counts that would tell the size of a hidden group."""
+    told: dict[str, Any] = {
+        "warnings": [*(_plain_warning(one) for one in findings.warnings), Remark(code="SMALL_CELL", facts={"minimum": least})],
+        "plan": findings.plan.without_counts() if findings.plan else None,
+        "cost": findings.cost.without_counts(least) if findings.cost else None,
+        "before_after": None,
+    }
+    if not hidden or findings.evidence is None or findings.grade is None:
+        return told
+    reasons = {"reasons": _bare(findings.grade.reasons), "held": _bare(findings.grade.held)}
+    return told | {
+        "evidence": findings.evidence.model_copy(update=dict.fromkeys(COUNTING)),
+        "grade": findings.grade.model_copy(update=reasons),
+        "refusals": [one.model_copy(update={"facts": {}, "cures": []}) for one in findings.refusals],
+    }
+
+
+COUNTING = ("smaller_side", "comparison_share", "smallest_p")
+"""Facts of a grade from which the size of a group would follow."""
+
+
+def _bare(reasons: list[Reason]) -> list[Reason]:
+    return [
+        one.model_copy(update={"facts": {name: None if name in COUNTING else fact for name, fact in one.facts.items()}})
+        for one in reasons
+    ]
+
+
+def _plain_warning(warning: Remark) -> Remark:
+    return Remark(
+        code=warning.code,
+        facts={name: None if name in ("treated_clusters", "smallest_p") else fact for name, fact in warning.facts.items()},
+    )
 
 
 def smallest_hidden(counts: Mapping[Any, int | None], minimum: int, whole: bool = True) -> set[Any]:

@@ -29,8 +29,11 @@ def run_study(
     out: str | Path = "outputs",
     county: str | None = None,
     formats: tuple[str, ...] | None = None,
+    parts: tuple[str, ...] = ("effect",),
 ) -> Run:
-    """Execute the main notebook for a study, or for one county of it, and return where its reports are.
+    """Execute the notebooks of a study, or of one county of it, and return where its reports are.
+
+    ``parts`` are the main report (always made) and the pages besides it: dossier, who, scan, case, brief.
 
     The study and its data are judged before a kernel starts, so that a mistake is told at once. Everything that depends on the
     time or the machine is in manifest.json alone. Many of them are made by :func:`evalkit.batch.running.run_batch`.
@@ -47,7 +50,7 @@ def run_study(
 
     path = Path(study)
     given = Path(data) if data is not None else None
-    asked = Asked((path,), () if county is None else (county,), _languages(lang), formats, given)
+    asked = Asked((path,), () if county is None else (county,), _languages(lang), formats, given, parts=parts)
     parsed = Study.from_yaml(path)
     loaded = load(parsed, given, path.parent)
     if county is not None:

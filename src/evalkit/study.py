@@ -9,14 +9,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evalkit.errors import StudyError, nearest
+from evalkit.study_parts import Checks, Cost, Who, Words
 
-
-class Words(BaseModel):
-    """One expression in both languages."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    zh: str
-    en: str
+__all__ = ["Component", "Published", "Source", "Study", "Treatment", "Words"]
 
 
 class Source(BaseModel):
@@ -134,7 +129,17 @@ class Study(BaseModel):
     unbalanced: Literal["pairwise", "drop_units", "repeated_cross_section"] | None = None
     level: float = Field(default=0.95, gt=0.5, lt=1)
     seed: int
-    smallest_meaningful_percent: float = 3.0
+    smallest_meaningful_percent: float = Field(
+        default=3.0, gt=0, le=100, description="the smallest change worth telling, in per cent of base income"
+    )
+    assignment: Literal["chosen", "lottery"] = Field(default="chosen", description="lottery when chance decided who is covered")
+    sample: Literal["everyone", "exited"] = Field(
+        default="everyone", description="exited when the data hold only those who left poverty"
+    )
+    plan: str | None = Field(default=None, description="record of what is to be estimated (evalkit plan), relative to the study")
+    who: Who | None = Field(default=None, description="who gains: groups and poverty lines")
+    checks: Checks | None = Field(default=None, description="columns that checks of the headline need")
+    cost: Cost | None = Field(default=None, description="what was spent, on how many people")
     truth: str | None = Field(default=None, description="simulated data only: key of the planted effect in truth.json")
     published: tuple[Published, ...] = ()
     components: dict[str, Component] = Field(default={}, description="parts of income that add up to the outcome: name, and column")
@@ -147,6 +152,15 @@ class Study(BaseModel):
         if not isinstance(value, dict):
             return value
         return {name: {"column": said} if isinstance(said, str) else said for name, said in value.items()}
+
+    @field_validator("window")
+    @classmethod
+    def _in_order(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] >= value[1]:
+            raise ValueError(
+                f"window is [first year, last year], the first before the last, such as [2013, 2020]; {list(value)} is not"
+            )
+        return value
 
     @model_validator(mode="after")
     def _known_names(self) -> Study:

@@ -40,6 +40,7 @@ class Loaded:
     received : what intake did, None for a tidy file that is read as it is
     events : the table of events, None where the data say who is treated
     county : the county whose rows these are, None for all of them
+    plan : the record of what was meant to be estimated, None where the study names none
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -48,6 +49,7 @@ class Loaded:
     received: Received | None = field(default=None, repr=False)
     events: Events | None = field(default=None, repr=False)
     county: County | None = None
+    plan: Path | None = None
 
 
 def load(study: Study, data: str | Path | None, folder: str | Path) -> Loaded:
@@ -78,10 +80,13 @@ def load(study: Study, data: str | Path | None, folder: str | Path) -> Loaded:
         files.append(path)
         with _nobody_named():
             events = _under_new_codes(_written_alike(Events.read(path), received), received)
+    plan = _beside(study.plan, folder, "plan") if study.plan is not None else None
+    if plan is not None:
+        files.append(plan)
     inputs = {path.name: _sha256(path) for path in files}
     if received is not None:
         inputs |= received.inputs
-    return Loaded(frame, inputs, source, received, events)
+    return Loaded(frame, inputs, source, received, events, plan=plan)
 
 
 def _beside(name: str, folder: Path, key: str) -> Path:
@@ -189,7 +194,22 @@ def _sha256(path: Path) -> str:
 def designed(study: Study, frame: pd.DataFrame, events: Events | None = None) -> tuple[Design, tuple[Notice, ...]]:
     """Return the design of a study on its data; the whole file is judged before the window is cut out of it.
 
-    Raises StudyError, PanelError, RolloutError or DesignError for what the data do not allow.
+    Raises StudyError, PanelError, RolloutError or DesignError for what the data do not allow; NoComparison, a DesignError, where every
+    unit is covered at once.
+    """
+    panel, rollout, outcome = rolled(study, frame, events)
+    design = Design(
+        panel, rollout, outcome, covariates=study.covariates, comparison=study.comparison, anticipation=study.anticipation,
+        base=study.base, unbalanced=study.unbalanced,
+    )  # fmt: skip
+    never = {code: count for code, count in rollout.never_codes.items() if count}
+    return design, (Notice("NEVER_CODES", {"codes": never}),) if never and study.treatment.first_year is not None else ()
+
+
+def rolled(study: Study, frame: pd.DataFrame, events: Events | None = None) -> tuple[Panel, Rollout, str]:
+    """Return the panel of a study's window, who is treated when, and the column of its outcome.
+
+    Raises StudyError, PanelError or RolloutError for what the data do not allow.
     """
     treatment = study.treatment
     names = [
@@ -219,13 +239,7 @@ def designed(study: Study, frame: pd.DataFrame, events: Events | None = None) ->
         outcome = f"log {study.outcome}"
         frame[outcome] = np.log(_positive(study, whole, inside))
     panel = Panel(frame, unit=study.unit, period=study.period, clusters=clusters, weight=study.weight)
-    rollout = rolled_out(study, panel, events)
-    design = Design(
-        panel, rollout, outcome, covariates=study.covariates, comparison=study.comparison, anticipation=study.anticipation,
-        base=study.base, unbalanced=study.unbalanced,
-    )  # fmt: skip
-    never = {code: count for code, count in rollout.never_codes.items() if count}
-    return design, (Notice("NEVER_CODES", {"codes": never}),) if never and treatment.first_year is not None else ()
+    return panel, rolled_out(study, panel, events), outcome
 
 
 def rolled_out(study: Study, panel: Panel, events: Events | None) -> Rollout:
@@ -257,6 +271,11 @@ def _in_window(study: Study, whole: Panel) -> Array:
         raise PanelError(
             f"The window {first}-{last} leaves no row: {study.period!r} runs from {whole.periods[0]} to {whole.periods[-1]}. "
             "Change window: in the study."
+        )
+    if first < whole.periods[0] or last > whole.periods[-1]:
+        raise StudyError(
+            f"window: {first}-{last} reaches beyond the data, in which {study.period!r} runs from {whole.periods[0]} to {whole.periods[-1]}. "
+            f"Set window: [{max(first, whole.periods[0])}, {min(last, whole.periods[-1])}], or give data of the other years."
         )
     return np.asarray(inside)
 

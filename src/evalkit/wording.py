@@ -15,7 +15,20 @@ from evalkit.errors import ReportError, unknown
 from evalkit.places import shared
 from evalkit.words import LANGUAGES, catalogue
 
-VERDICTS = ("gain", "loss", "small_change", "unclear", "pretrend_failed", "too_few", "one_unit", "description")
+VERDICTS = (
+    "gain",
+    "loss",
+    "small_change",
+    "unclear",
+    "pretrend_failed",
+    "too_few",
+    "one_unit",
+    "cannot_show",
+    "weak",
+    "refused",
+    "description",
+)
+GRADES = ("A", "B", "C", "D", "N")
 TABLE = "data/codes/wording.csv"
 WRAPPED = 56  # columns from which a line counts as wrapped, and its sentence as going on in the next one
 ENDS = re.compile(r"[。！？]+[”’）」』]*|[.!?]+[\"'”’)\]]*(?=\s+[^a-z\s]|\s*$)")
@@ -33,11 +46,12 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Rule:
-    """What must not be said in a language, with which verdicts, and under which words it is in order."""
+    """What must not be said in a language, with which verdicts and grades of evidence, and under which words it is in order."""
 
     name: str
     lang: str
     verdicts: frozenset[str]
+    grades: frozenset[str]
     pattern: re.Pattern[str]
     unless: re.Pattern[str] | None
     source: str
@@ -101,24 +115,27 @@ def rules(lang: str) -> tuple[Rule, ...]:
     return tuple(rule for rule in made if rule.lang == lang)
 
 
-def _rule(line: int, name: str, lang: str, verdicts: str, pattern: str, unless: str, source: str, verified: str) -> Rule:
+def _rule(
+    line: int, name: str, lang: str, verdicts: str, grades: str, pattern: str, unless: str, source: str, verified: str
+) -> Rule:  # fmt: skip
     """Return a row of the table as a rule."""
     at = f"{TABLE}, line {line}: "
-    named = frozenset(verdicts.split("|")) if verdicts else frozenset()
-    for verdict in sorted(named - set(VERDICTS)):
-        raise ReportError(at + unknown("verdict", verdict, VERDICTS))
+    named, graded = (frozenset(listed.split("|")) if listed else frozenset() for listed in (verdicts, grades))
+    for kind, given, known in (("verdict", named, VERDICTS), ("grade", graded, GRADES)):
+        for one in sorted(given - set(known)):
+            raise ReportError(at + unknown(kind, one, known))
     if lang not in LANGUAGES:
         raise ReportError(at + unknown("language", lang, LANGUAGES))
     flags = re.IGNORECASE if lang == "en" else 0
     try:
-        return Rule(name, lang, named, re.compile(pattern, flags), re.compile(unless, flags) if unless else None, source)
+        return Rule(name, lang, named, graded, re.compile(pattern, flags), re.compile(unless, flags) if unless else None, source)
     except re.error as wrong:
         raise ReportError(
             f"{at}the rule {name!r} holds a pattern that is no regular expression ({wrong}). Mend the pattern."
         ) from wrong
 
 
-def check(text: str, lang: str, verdict: str | None = None) -> list[Objection]:
+def check(text: str, lang: str, verdict: str | None = None, grade: str | None = None) -> list[Objection]:
     """Return what a text says beyond its data.
 
     Parameters
@@ -129,6 +146,8 @@ def check(text: str, lang: str, verdict: str | None = None) -> list[Objection]:
         "zh" or "en".
     verdict
         That of the finding, or "description" for a text that claims no effect; rules on verbs of cause need it.
+    grade
+        The evidence grade of the finding, "A" to "D" or "N"; rules on how sure a text may sound need it.
 
     Returns
     -------
@@ -138,7 +157,7 @@ def check(text: str, lang: str, verdict: str | None = None) -> list[Objection]:
     Raises
     ------
     ReportError
-        For an unknown language or verdict.
+        For an unknown language, verdict or grade.
 
     Notes
     -----
@@ -154,7 +173,13 @@ def check(text: str, lang: str, verdict: str | None = None) -> list[Objection]:
     """
     if verdict is not None and verdict not in VERDICTS:
         raise ReportError(unknown("verdict", verdict, VERDICTS))
-    asked = [rule for rule in rules(lang) if not rule.verdicts or verdict in rule.verdicts]
+    if grade is not None and grade not in GRADES:
+        raise ReportError(unknown("grade", grade, GRADES))
+    asked = [
+        rule
+        for rule in rules(lang)
+        if (not rule.verdicts or verdict in rule.verdicts) and (not rule.grades or grade in rule.grades)
+    ]
     return [one for sentence in sentences(text, lang) for rule in asked for one in _objections(rule, sentence)]
 
 
@@ -214,7 +239,7 @@ def _split(line: int, passage: str) -> Iterator[Sentence]:
 
 
 def check_report(path: str | Path, verdict: str | None = None) -> list[Objection]:
-    """Return the objections to the visible text of a report in HTML, in the language and with the verdict that its page names.
+    """Return the objections to the visible text of a report in HTML, in the language and with the verdict and grade that its page names.
 
     Parameters
     ----------
@@ -232,10 +257,10 @@ def check_report(path: str | Path, verdict: str | None = None) -> list[Objection
     if page.lang not in LANGUAGES:
         raise ReportError(f"{Path(path).name} names no language in its <html lang>. Allowed: {', '.join(LANGUAGES)}.")
     told = verdict or page.verdict
-    return [replace(one, line=line) for line, text in page.texts for one in check(text, page.lang, told)]
+    return [replace(one, line=line) for line, text in page.texts for one in check(text, page.lang, told, page.grade)]
 
 
-def check_notebook(path: str | Path, verdict: str | None = None) -> list[Objection]:
+def check_notebook(path: str | Path, verdict: str | None = None, grade: str | None = None) -> list[Objection]:
     """Return the objections to the words of an executed notebook, its markdown and the texts and tables it printed, in both languages.
 
     Parameters
@@ -244,6 +269,8 @@ def check_notebook(path: str | Path, verdict: str | None = None) -> list[Objecti
         A notebook; what is code is not read.
     verdict
         The verdict of its finding; without it the rules on verbs of cause are left out.
+    grade
+        Its evidence grade; without it the rules on how sure a text may sound are left out.
 
     Raises
     ------
@@ -260,7 +287,7 @@ def check_notebook(path: str | Path, verdict: str | None = None) -> list[Objecti
             for lang in LANGUAGES:
                 key = "wording_check.output" if output else "wording_check.cell"
                 place = catalogue(lang).say(key, cell=number, output=output)
-                found += [replace(one, place=place, line=one.line + line) for one in check(text, lang, verdict)]
+                found += [replace(one, place=place, line=one.line + line) for one in check(text, lang, verdict, grade)]
     return found
 
 
@@ -296,6 +323,7 @@ class _Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.lang = ""
         self.verdict: str | None = None
+        self.grade: str | None = None
         self.texts: list[tuple[int, str]] = []
         self._held, self._line, self._unseen = "", 1, 0
         self.feed(text)
@@ -310,6 +338,7 @@ class _Page(HTMLParser):
             self.lang = known.get("lang", "").partition("-")[0]
         if "callout" in classes:
             self.verdict = next((name for name in classes if name in VERDICTS), None)
+            self.grade = known.get("data-grade") or None
         if not self.INLINE.fullmatch(tag):
             self._end()
         if tag in self.UNSEEN:

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from evalkit.before_after import rise_of_covered
+from evalkit.before_after_records import BeforeAfter
+from evalkit.cost_records import Bought, CostFound, Lasting
 from evalkit.findings import (
     Alike,
     Alone,
@@ -30,6 +33,9 @@ from evalkit.findings import (
     TwoWayWeights,
 )
 from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
+from evalkit.grade import graded
+from evalkit.grade_records import Evidence
+from evalkit.plan_records import Departure, Followed
 from evalkit.records import County, Interval, Remark
 from evalkit.study import Published, Words
 
@@ -201,6 +207,22 @@ def example_firm(verdict: str = "gain", **changes: Any) -> Firm:
     return Firm(**(values | changes))
 
 
+def example_evidence(verdict: str) -> Evidence:
+    """Facts with nothing to object to in a gain, and something in the others: grades B, C, B, D, D and D."""
+    clean: dict[str, Any] = {
+        "design": "parallel", "comparison_share": 0.41, "periods_before": 4, "pretrend_p": 0.431, "pretrend_power": 0.73, "breakdown": 0.67,
+        "smaller_side": 40, "permutation_p": 0.004, "smallest_p": 0.002, "estimators": 5, "estimators_opposed": 0, "estimators_outside": 0,
+        "money_opposed": False, "missing_share": 0.014, "attrition_gap": 0.0, "flags": 0, "definition_break": False, "flips": 0,
+    }  # fmt: skip
+    changes: dict[str, dict[str, Any]] = {
+        "loss": {"flags": 2},
+        "unclear": {"breakdown": 0.0, "straddles": True},
+        "pretrend_failed": {"pretrend_p": 0.0003, "breakdown": 0.3},
+        "too_few": {"pretrend_p": None, "pretrend_power": None, "breakdown": None, "smaller_side": 2},
+    }
+    return Evidence(**(clean | changes.get(verdict, {})))
+
+
 def example_findings(verdict: str = "gain", simulated: bool = True, scale: str = "log", **changes: Any) -> Findings:
     """Return valid findings with a verdict; changes replace fields."""
     unit = 1.0 if scale == "log" else BASE
@@ -316,10 +338,16 @@ def example_findings(verdict: str = "gain", simulated: bool = True, scale: str =
         ],
         "truth": Truth(effect=unit * 0.0582, inside=True) if simulated else None,
         "firm": example_firm(verdict),
+        "evidence": example_evidence(verdict),
+        "grade": graded(example_evidence(verdict)),
     }  # fmt: skip
     if too_few:
         values |= without_ranges(values)
-    return Findings(**(values | changes))
+    found = Findings(**(values | changes))
+    rise = rise_of_covered(found)
+    return (
+        found if "before_after" in changes or not isinstance(rise, BeforeAfter) else found.model_copy(update={"before_after": rise})
+    )
 
 
 def bare(interval: Interval | None) -> Interval | None:
@@ -424,6 +452,24 @@ def with_components(findings: Findings, **changes: Any) -> Findings:
     return findings.model_copy(update={"components": Components(**(values | changes))})
 
 
+def with_money_and_plan(findings: Findings, **changes: Any) -> Findings:
+    """Six million yuan on ten thousand people, support that ended for some, and a window that was planned otherwise."""
+    gain = interval(300.0, 51.0)
+    bought = Bought(
+        per_yuan=2.0, per_yuan_low=1.0, per_yuan_high=4.0, per_lasting_yuan=0.42, per_lasting_yuan_low=0.21, per_lasting_yuan_high=0.85,
+        gain=gain, people=10000.0, counted="given", money=6e6, money_low=5e6, money_high=8e6, transfers="counted", discount_rate=0.03,
+        lasting_years=5, present_yuan=4.717, source=Words(zh="县财政局决算", en="accounts of the county"),
+    )  # fmt: skip
+    lasting = Lasting(
+        during=gain, after=interval(120.0, 60.0), difference=interval(-180.0, 70.0), units=12, years=3, undated=0, left_out=1
+    )
+    plan = Followed(
+        hash="abcd1234" * 8, made_on="2021-03-01", outcome_present=False,
+        departures=[Departure(key="window", planned=[2013, 2020], done=[2013, 2022])],
+    )  # fmt: skip
+    return findings.model_copy(update={"cost": CostFound(bought=bought, lasting=lasting), "plan": plan} | changes)
+
+
 def of_one_county(findings: Findings, reach: float = 0.12) -> Findings:
     """Return findings of one county alone, made of findings with too few clusters; reach is half the width of its range."""
     effect, base = findings.headline.effect.estimate, findings.headline.base.estimate
@@ -472,8 +518,8 @@ def _with_components() -> Any:
 
 @pytest.fixture(scope="session", name="whole")
 def _whole() -> Any:
-    """A report with every part: covariates and components as well."""
-    return lambda findings: with_components(with_covariates(findings))
+    """A report with every part: covariates and components, what the money bought, and a plan that was not quite followed."""
+    return lambda findings: with_money_and_plan(with_components(with_covariates(findings)))
 
 
 @pytest.fixture(scope="session", name="with_later_units")

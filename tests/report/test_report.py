@@ -60,9 +60,13 @@ def test_write_returns_the_report_its_figures_and_its_tables(folder: Path) -> No
     for lang in LANGUAGES:
         files = {path.relative_to(folder / "gain").as_posix() for path in (folder / "gain").rglob(f"*.{lang}.*")}
         drawn = {
-            f"figures/{name}.{lang}.svg" for name in ("event_study", "firmness", "overlap", "components", "estimators", "trends")
+            f"figures/{name}.{lang}.svg"
+            for name in ("before_after", "event_study", "firmness", "overlap", "components", "estimators", "trends")
         }
-        names = ("path", "drift", "few_clusters", "balance", "overlap", "components", "estimators", "sample", "cohorts")
+        names = (
+            "before_after", "path", "drift", "few_clusters", "grade", "balance", "overlap", "components", "estimators", "cost", "sample", "cohorts",
+            "plan_departures",
+        )  # fmt: skip
         listed = {f"tables/{name}.{lang}.{kind}" for name in names for kind in ("csv", "tex")}
         pages = {f"report.{lang}.{kind}" for kind in ("html", "pdf", "docx")}
         assert files == pages | drawn | listed | {f"tables.{lang}.xlsx", f"tables/numbers.{lang}.csv"}
@@ -88,7 +92,7 @@ def test_simulated_data_are_marked_in_every_place_and_real_data_nowhere(folder: 
     for lang in LANGUAGES:
         page = (folder / "gain" / f"report.{lang}.html").read_text(encoding="utf-8")
         notes = re.findall(r'<p class="note">(.*?)</p>', page)
-        assert f"<strong>{mark}</strong>" in page and len(notes) == 15 and all(note.startswith(mark) for note in notes)
+        assert f"<strong>{mark}</strong>" in page and len(notes) == 20 and all(note.startswith(mark) for note in notes)
         assert f'@top-center {{ content: "{mark}"' in page
         for table in (folder / "gain" / "tables").glob(f"*.{lang}.csv"):
             rows = list(csv.reader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
@@ -112,7 +116,7 @@ def test_the_page_says_its_language_and_title(folder: Path) -> None:
 
 def test_figures_have_a_description(page: str) -> None:
     described = re.findall(r'<div role="img" aria-label="([^"]+)">', page)
-    assert len(described) == page.count("<figure") and len(described) in (3, 4, 6)
+    assert len(described) == page.count("<figure") and len(described) in (4, 5, 7)
     assert all(len(text) > 40 for text in described)
 
 

@@ -103,7 +103,11 @@ def with_mirrored_names(part: Any) -> Any:
         return Words(zh=mirrored(part.zh), en=mirrored(part.en))
     if isinstance(part, Frozen):
         inner = {name: with_mirrored_names(getattr(part, name)) for name in type(part).model_fields if name != "facts"}
-        named = {name: mirrored(getattr(part, name)) for name in ("run_id", "version") if isinstance(inner.get(name), str)}
+        named = {
+            name: mirrored(getattr(part, name))
+            for name in ("run_id", "version", "hash", "made_on")
+            if isinstance(inner.get(name), str)
+        }
         return part.model_copy(update=inner | named)
     return [with_mirrored_names(inner) for inner in part] if isinstance(part, list) else part
 
@@ -362,7 +366,7 @@ def test_sentences_count_large_incomes_in_the_languages_unit_and_tables_in_digit
     document = compose(example_findings(headline=whole_one.headline.model_copy(update=rich)), lang)
     first = next(block for block in document.blocks if block.kind == "callout")
     if lang == "zh":
-        assert "提高约1.23万元" in first.lead and "约220万元" in first.lead and "在9,880到14,800元之间" in first.lead
+        assert "增加约1.23万元" in first.lead and "约220万元" in first.lead and "在9,880到14,800元之间" in first.lead
         assert first.numbers[0].value == "+1.23万元"
     else:
         assert "by about 12,300 yuan" in first.lead and "about 2.20 million yuan" in first.lead
@@ -390,12 +394,14 @@ def test_a_reference_leads_to_the_figure_or_table_that_has_its_number(lang: str,
 
 def test_a_reference_to_what_the_report_lacks_names_the_missing_result(example_findings: Any) -> None:
     voice = Voice(example_findings(), "en")
-    assert voice.see("table", "few_clusters") == "Table 3" and Voice(example_findings(), "zh").see("figure", "trends") == "图4"
-    with pytest.raises(ReportError, match=r"no table 'balance'.*lack the result 'alike\.covariates'.*It has: path, drift"):
+    assert voice.see("table", "few_clusters") == "Table 4" and Voice(example_findings(), "zh").see("figure", "trends") == "图5"
+    with pytest.raises(
+        ReportError, match=r"no table 'balance'.*lack the result 'alike\.covariates'.*It has: before_after, path, drift"
+    ):
         voice.see("table", "balance")
     with pytest.raises(ReportError, match=r"no figure 'overlap'.*'alike\.histogram'"):
         voice.see("figure", "overlap")
-    with pytest.raises(ReportError, match=r"A report has no table 'drifts'.*Allowed: path, drift"):
+    with pytest.raises(ReportError, match=r"A report has no table 'drifts'.*Allowed: before_after, path, drift"):
         voice.see("table", "drifts")
 
 
@@ -475,7 +481,9 @@ def test_a_mistake_in_a_template_names_its_file_and_line() -> None:
 
 
 def test_a_figure_without_a_drawing_is_named(example_findings: Any) -> None:
-    with pytest.raises(ReportError, match=r"no drawing for its figures firmness, estimators, trends.*Drawings given: event_study"):
+    with pytest.raises(
+        ReportError, match=r"no drawing for its figures before_after, firmness, estimators, trends.*Drawings given: event_study"
+    ):
         html.render(compose(example_findings(), "en"), {"event_study": PICTURE})
 
 

@@ -12,6 +12,7 @@ import pytest
 import evalkit
 from evalkit.findings import Cohort, EarnedShare, NotUsed
 from evalkit.firm_records import Method, Needed, NotTold
+from evalkit.grade_records import Refusal
 from evalkit.public_findings import disclosed
 from evalkit.records import Interval, Remark
 from evalkit.report import remarks
@@ -19,6 +20,7 @@ from evalkit.report.blocks import Callout, Document, Facts, Figure, Heading, Lis
 from evalkit.report.document import compose
 from evalkit.report.remarks import REMARKS
 from evalkit.report.voice import Voice
+from evalkit.wording import check
 from evalkit.words import LANGUAGES, Catalogue, WordsError, catalogue, placeholders
 
 VARIANTS = [
@@ -34,7 +36,7 @@ VARIANTS = [
     ("too_few", False, "level"),
 ]
 BANNED = {
-    "zh": r"证明|完全由|根本原因|造假|虚报|显著|无影响|没有影响|(?<!不等于)没有效果|通过检验|通过了",
+    "zh": r"证明|完全由|根本原因|造假|虚报|显著(?!性)|无影响|没有影响|(?<!不等于)没有效果|通过检验|通过了",
     "en": r"\bprov(e|es|ed|en)\b|\bproof\b|entirely due|\bfraud|significant|(?<!not the same as )\bno effect|\bpass(ed|es)\b|fabricat",
 }
 CAUSAL = {
@@ -68,8 +70,14 @@ def texts(document: Document) -> list[str]:
 
 def page(name: str) -> set[str]:
     """The keys of one page of the catalogue."""
-    tables = tomllib.loads((Path(evalkit.__file__).parent / "locale" / "en" / f"{name}.toml").read_text(encoding="utf-8"))
-    return {key for key in catalogue("en").sentences if key.split(".")[0] in tables}
+    return keys_of(tomllib.loads((Path(evalkit.__file__).parent / "locale" / "en" / f"{name}.toml").read_text(encoding="utf-8")))
+
+
+def keys_of(content: Any, path: str = "") -> set[str]:
+    """The keys of a part of a page, joined by dots."""
+    if not isinstance(content, dict):
+        return {path}
+    return {key for name, part in content.items() for key in keys_of(part, f"{path}.{name}".lstrip("."))}
 
 
 def callout(document: Document) -> Callout:
@@ -478,6 +486,40 @@ def test_every_sentence_of_the_catalogue_is_used(
     assert keys - said == set()
 
 
+def test_a_lead_says_as_much_as_its_grade_carries(lang: str, example_findings: Any, example_firm: Any) -> None:
+    strong = {
+        "zh": {"A": "有力证据", "B": "很可能", "C": "证据有限"},
+        "en": {"A": "strong evidence", "B": "probably", "C": "evidence is limited"},
+    }
+    for verdict in ("gain", "loss", "small_change"):
+        for letter, words in strong[lang].items():
+            grade = example_findings(verdict).grade.model_copy(update={"letter": letter})
+            first = callout(compose(example_findings(verdict, grade=grade), lang))
+            assert words in first.lead and f"{'证据等级' if lang == 'zh' else 'evidence grade '}{letter}" in first.label
+            assert [one for one in check(first.lead, lang, verdict, letter) if one.rule in ("strong_words", "probable_words")] == []
+
+
+def test_what_cannot_be_told_says_so_and_why(lang: str, example_findings: Any) -> None:
+    plain = example_findings("gain")
+    refusals = [
+        Refusal(code="only_exited", may_tell=[Remark(code="rise", facts={})], cures=[Remark(code="never_registered", facts={"first": 2013, "last": 2022})]),
+        Refusal(code="nearly_everybody", facts={"share": 0.03}, may_tell=[Remark(code="difference", facts={})]),
+        Refusal(code="definition_break", facts={"years": [2013]}, cures=[Remark(code="window_after", facts={"year": 2013})]),
+        Refusal(code="arrive_together", facts={"share": 0.6}, may_tell=[Remark(code="bundle", facts={})]),
+    ]  # fmt: skip
+    told = {
+        "weak": plain.model_copy(update={"verdict": "weak", "headline": example_findings("loss").headline}),
+        "cannot_show": plain.model_copy(update={"verdict": "cannot_show"}),
+        "refused": plain.model_copy(update={"verdict": "refused", "refusals": refusals}),
+    }
+    for verdict, findings in told.items():
+        document = compose(findings, lang)
+        first = callout(document)
+        assert first.numbers == () and check(joined(document), lang, verdict, "D") == []
+        assert ("尚不能判断" if lang == "zh" else "we cannot tell") in first.lead.lower() or verdict == "refused"
+    assert ("收入已经提高" if lang == "zh" else "whose income had risen") in callout(compose(told["refused"], lang)).lead
+
+
 def test_few_clusters_are_told_beside_the_range_that_rests_on_them(lang: str, example_findings: Any) -> None:
     points = " ".join(callout(compose(example_findings("gain"), lang)).points)
     assert ("任何一边组数少" if lang == "zh" else "With few on either side") in points
@@ -607,7 +649,7 @@ def test_without_covariates_one_sentence_says_so_and_no_section_appears(lang: st
     said = "没有列入协变量" if lang == "zh" else "names no covariates"
     assert said in joined(plain) and said not in joined(full)
     anchors = [[block.anchor for block in one.blocks if isinstance(block, Heading)] for one in (plain, full)]
-    assert set(anchors[1]) - set(anchors[0]) == {"alike", "components"}
+    assert set(anchors[1]) - set(anchors[0]) == {"alike", "components", "cost"}
 
 
 def test_figures_and_tables_are_numbered_without_gaps(lang: str, example_findings: Any, whole: Any, with_components: Any) -> None:

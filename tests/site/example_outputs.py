@@ -26,8 +26,22 @@ EFFECT = {
     "pretrend_failed": 610.0,
     "too_few": 380.0,
     "one_unit": 420.0,
+    "cannot_show": 350.0,
+    "weak": 240.0,
+    "refused": 300.0,
 }
-CHANCES = {"gain": 9, "loss": 2, "small_change": 4, "unclear": 6, "pretrend_failed": 3, "too_few": 2, "one_unit": 3}
+CHANCES = {
+    "gain": 9,
+    "loss": 2,
+    "small_change": 4,
+    "unclear": 6,
+    "pretrend_failed": 3,
+    "too_few": 2,
+    "one_unit": 3,
+    "cannot_show": 1,
+    "weak": 2,
+    "refused": 1,
+}
 FORMATS = ("report.{}.html", "report.{}.pdf", "report.{}.docx", "tables.{}.xlsx")
 
 
@@ -36,7 +50,8 @@ def found(verdict: str, chance: random.Random, **changes: Any) -> Findings:
     if verdict == "one_unit":
         alone = of_one_county(example_findings("too_few", remarks=[], **changes), chance.uniform(0.04, 0.1))
         return alone.model_copy(update={"county": changes.get("county", alone.county)})
-    findings = example_findings(verdict, remarks=[], **changes)
+    told = "gain" if verdict in ("cannot_show", "weak", "refused") else verdict
+    findings = example_findings(told, remarks=[], **changes).model_copy(update={"verdict": verdict})
     estimate = EFFECT[verdict] * chance.uniform(0.6, 1.6)
     error = abs(estimate) / chance.uniform(2.2, 5) if verdict not in ("unclear", "small_change") else chance.uniform(90, 260)
     ranged = {} if verdict == "too_few" else {"low": estimate - 1.96 * error, "high": estimate + 1.96 * error}

@@ -56,7 +56,7 @@ def test_filters_narrow_the_list_and_say_how_many_are_left(visit: Any, local: st
     assert shown(page) == 50 and page.locator("#shown").inner_text() == "显示50/50份报告，3/3项未能完成的评估"
     page.locator("[name=judgement]").select_option("gain")
     gains = shown(page)
-    assert 0 < gains < 50 and set(told(page, 4)) == {"估计为增收"}
+    assert 0 < gains < 50 and set(told(page, 4)) == {"B 增收"}
     page.locator("[name=programme]").select_option(label="产业帮扶")
     assert 0 < shown(page) < gains and set(told(page, 2)) == {"产业帮扶"}
     assert page.locator("#shown").inner_text().startswith(f"显示{shown(page)}/50份报告")
@@ -130,9 +130,9 @@ def test_the_language_changes_without_loading_and_everything_with_it(visit: Any,
     page.get_by_role("button", name="English").click()
     assert page.evaluate("window.stays") and page.evaluate("document.documentElement.lang") == "en"
     assert page.title() == "Evaluation reports" and page.get_by_role("heading", level=1).inner_text() == "Evaluation reports"
-    assert set(told(page, 4)) == {"Estimated loss: verify first"}
+    assert set(told(page, 4)) == {"C Loss: check this first"}
     assert page.locator("[name=judgement]").input_value() == "loss"
-    assert page.locator("[name=judgement]").locator("option").all_inner_texts()[1] == "Estimated gain"
+    assert page.locator("[name=judgement]").locator("option").all_inner_texts()[1] == "Gain"
     assert page.get_by_role("button", name="English").get_attribute("aria-pressed") == "true"
     chinese = page.evaluate("[...document.querySelectorAll('i[lang=zh]')].filter(e => e.offsetParent !== null).length")
     assert chinese == 0
@@ -166,7 +166,7 @@ def test_an_address_that_is_pasted_later_is_followed(visit: Any, local: str) -> 
     page = visit(local)
     page.evaluate("location.hash = '#lang=en&judgement=gain'")
     until(page, "() => document.documentElement.lang === 'en'")
-    assert set(told(page, 4)) == {"Estimated gain"}
+    assert set(told(page, 4)) == {"B Gain"}
 
 
 def test_everything_works_by_keyboard_alone(visit: Any, local: str) -> None:
@@ -187,7 +187,7 @@ def test_everything_works_by_keyboard_alone(visit: Any, local: str) -> None:
             )
         )
         assert page.evaluate(f"getComputedStyle({focused}).outlineStyle") != "none"
-    order = ["skip", "zh", "en", "#failed", "q", "county", "programme", "judgement", "status"]
+    order = ["skip", "zh", "en", "#failed", "q", "county", "programme", "judgement", "grade", "status"]
     assert seen[:9] == order and seen[10:16] == ["county", "programme", "window", "judgement", "effect", "percent"]
     page.locator("th[data-sort=programme] button").focus()
     press("Space")

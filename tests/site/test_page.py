@@ -149,7 +149,7 @@ def test_a_policy_lets_no_other_script_run_even_if_one_slipped_in(out: Path) -> 
         (b"\xff\xfe\x00", "不完整或打不开"),
         (b"[" * 100_000, "不完整或打不开"),
         (b"[]", "看不懂"),
-        (b'{"run_id": "x"}', "headline"),
+        (b'{"run_id": "x"}', "programme"),
     ],
 )
 def test_findings_that_cannot_be_read_are_named_with_the_reason_and_stop_nobody(
@@ -181,15 +181,30 @@ def test_a_number_that_is_none_makes_findings_unreadable_and_not_the_page(tmp_pa
 
 def test_findings_of_a_later_version_are_read_for_what_is_known(tmp_path: Path) -> None:
     place = written(tmp_path, found("gain", CHANCE))
-    content = json.loads((place / "findings.json").read_text(encoding="utf-8")) | {"grade": "B", "something_new": [1]}
+    content = json.loads((place / "findings.json").read_text(encoding="utf-8")) | {"something_new": [1]}
     (place / "findings.json").write_text(json.dumps(content), encoding="utf-8")
     page = tree(tmp_path)
     assert rows(page)[0].xpath("./td[3]/small")[0].text == "B"
     assert page.xpath("//select[@name='grade']")
 
 
-def test_without_grades_there_is_no_filter_of_grades(out: Path) -> None:
-    assert not tree(out).xpath("//select[@name='grade']")
+def test_without_grades_there_is_no_filter_of_grades(tmp_path: Path) -> None:
+    written(tmp_path, found("gain", CHANCE, grade=None))
+    assert not tree(tmp_path).xpath("//select[@name='grade']")
+
+
+def test_a_study_without_a_causal_figure_is_listed_with_its_grade_and_no_effect(tmp_path: Path) -> None:
+    place = written(tmp_path, found("refused", CHANCE))
+    content = json.loads((place / "findings.json").read_text(encoding="utf-8"))
+    del content["headline"]
+    content["grade"]["letter"] = "N"
+    (place / "findings.json").write_text(json.dumps(content), encoding="utf-8")
+    row = rows(tree(tmp_path))[0]
+    assert said(row[3]) == "N 不作因果判断" and row.xpath("./td[3]/@class") == ["refused"]
+    assert said(row[4]) == said(row[6]) == "—" and not row.xpath("./td[5]/svg")
+    content["verdict"] = "gain"
+    (place / "findings.json").write_text(json.dumps(content), encoding="utf-8")
+    assert "findings.json" in text(tmp_path)
 
 
 def test_a_report_without_a_range_says_why_and_has_no_strip(tmp_path: Path) -> None:
@@ -244,8 +259,9 @@ def test_one_county_alone_shows_its_prediction_interval_and_says_what_it_is(tmp_
     row = rows(page)[0]
     money = alone.alone.money
     assert said(row[5]) == f"[{numerals.money(money.low)}, {numerals.money(money.high)}]" and row.xpath("./td[5]/svg")
-    assert row.xpath("./td[3]/@class") == ["one_unit"] and said(row[3]).startswith("只有一个县")
-    assert said(row[3], "en") == said(page.xpath("//li[@class='one_unit']/i[@lang='en']/..")[0], "en").removesuffix(" 1")
+    assert row.xpath("./td[3]/@class") == ["one_unit"] and "只有一个县" in said(row[3])
+    told = said(page.xpath("//li[@class='one_unit']/i[@lang='en']/..")[0], "en").removesuffix(" 1")
+    assert said(row[3], "en") == f"D {told}"
     assert "95%预测区间" in said(page.xpath("//thead/tr/th[6]")[0]) and "空心点" in said(page.xpath("//p[@id='reading']")[0])
     written(tmp_path, found("gain", CHANCE, run_id="many"))
     written(tmp_path, found("gain", CHANCE, run_id="more"))

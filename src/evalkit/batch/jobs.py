@@ -14,6 +14,8 @@ from evalkit.intake.personal_patterns import safe
 FORMATS = ("html", "pdf", "docx")
 LANGUAGES = {"zh": ("zh",), "en": ("en",), "both": ("zh", "en")}
 EVERY = "all"
+PARTS = ("effect", "dossier", "who", "scan", "case", "brief")
+"""What can be made of a study: the main report, and the pages besides it, in the order in which they are made."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Asked:
     formats : of the reports, None for what the notebook writes by itself
     data : a data file that takes the place of the studies' own
     received : pairs of a mapping and its data file, for pages of data quality
+    parts : the main report and the pages besides it; the report is always made
     """
 
     studies: tuple[Path, ...] = ()
@@ -36,9 +39,15 @@ class Asked:
     formats: tuple[str, ...] | None = None
     data: Path | None = None
     received: tuple[tuple[Path, Path | None], ...] = ()
+    parts: tuple[str, ...] = ("effect",)
 
     def __post_init__(self) -> None:
-        for kind, given, allowed in (("format", self.formats or (), FORMATS), ("language", self.languages, LANGUAGES["both"])):
+        checked = (
+            ("format", self.formats or (), FORMATS),
+            ("language", self.languages, LANGUAGES["both"]),
+            ("part", self.parts, PARTS),
+        )
+        for kind, given, allowed in checked:
             for name in given:
                 if name not in allowed:
                     raise EvalkitError(unknown(kind, name, allowed))

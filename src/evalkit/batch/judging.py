@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.batch.failures import Failure
-from evalkit.batch.jobs import EVERY, NO_TITLES, Asked, Job, Step, Task, Titles, labels
+from evalkit.batch.jobs import EVERY, NO_TITLES, PARTS, Asked, Job, Step, Task, Titles, labels
 from evalkit.batch.key import key, sha256
 from evalkit.batch.notebook import known_parameters
 from evalkit.comparison import Comparison
 from evalkit.county import NoCounty, counties, within
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, NoComparison, StudyError
 from evalkit.intake.personal_patterns import safe
 from evalkit.places import shared
+from evalkit.site.entries import RESPONSES
 from evalkit.study import Study
 from evalkit.study_data import Loaded, designed, load, run_id
 
 NOTEBOOK = "10_intervention_effect.ipynb"
 INTAKE_NOTEBOOK = "00_data_intake.ipynb"
+PAGES = {
+    "dossier": "11_robustness_dossier.ipynb",
+    "who": "12_who_gains.ipynb",
+    "scan": "31_county_scan.ipynb",
+    "case": "32_synthetic_case.ipynb",
+    "brief": "30_supervision_brief.ipynb",
+}
 
 
 def template(name: str) -> Path:
@@ -74,12 +83,13 @@ def study_task(job: Job, study: Study, loaded: Loaded, asked: Asked, out: Path, 
 
     Raises StudyError, PanelError, RolloutError or DesignError for what the data do not allow.
     """
-    Comparison.of(designed(study, loaded.frame, loaded.events)[0])
+    with suppress(NoComparison):  # a report without a causal figure is a report
+        Comparison.of(designed(study, loaded.frame, loaded.events)[0])
     identity = run_id(study, loaded, loaded.data.parent / "truth.json" if loaded.data else None)
     parameters: dict[str, Any] = {"study": str(job.path.resolve()), "data": _absolute(loaded.data)}
     if job.county is not None:
         parameters["county"] = job.county
-    steps = [Step(template(NOTEBOOK), "notebook.ipynb", parameters | _chosen(asked))]
+    steps = [Step(template(NOTEBOOK), "notebook.ipynb", parameters | _chosen(asked)), *_pages(job, study, loaded, asked, out)]
     if study.intake is not None and not study.public and job.county is None:  # the page tells single rows: it stays in the office
         steps.append(_intake_step(job.path.parent / study.intake, loaded.data, asked, write_panel=False))
     what = {"study": study.model_dump(mode="json"), "seed": study.seed}
@@ -123,6 +133,38 @@ def _intake_step(mapping: Path, data: Path | None, asked: Asked, write_panel: bo
     return Step(template(INTAKE_NOTEBOOK), "data_intake.ipynb", parameters)
 
 
+def _pages(job: Job, study: Study, loaded: Loaded, asked: Asked, out: Path) -> Iterator[Step]:
+    """Yield the pages asked for besides the report; raises StudyError for one that the study cannot have, with what it lacks."""
+    given = {"study": str(job.path.resolve()), "data": _absolute(loaded.data)} | _chosen(asked)
+    lacks = {
+        "who": "" if study.who else "who: (the groups and the poverty lines) in the study",
+        "scan": "county: (the column of counties) in the study"
+        if study.county is None
+        else "the whole area, without --county"
+        if job.county
+        else "",
+        "case": "" if job.county else "--county, the code or name of one county",
+        "dossier": "the whole area, without --county" if job.county else "",
+    }
+    for part in (part for part in PARTS[1:] if part in asked.parts):
+        if lacking := lacks.get(part, ""):
+            if set(asked.parts) >= set(PARTS):  # all of them means all that the study can have
+                continue
+            raise StudyError(f"The page {part!r} of the study {study.name!r} needs {lacking}.")
+        own = {"county": job.county} if part in ("who", "case") and job.county else {}
+        parameters = _of_brief(given, study, out) if part == "brief" else given | own
+        yield Step(template(PAGES[part]), f"{part}.ipynb", parameters)
+
+
+def _of_brief(given: dict[str, Any], study: Study, out: Path) -> dict[str, Any]:
+    """Return the parameters of the brief, which reads what the notebooks before it stored in the folder they share.
+
+    What the locality answers stands beside the folders of runs, which are replaced whole.
+    """
+    kept = {name: value for name, value in given.items() if name not in ("study", "data")}
+    return kept | {"runs": None, "response": str(out / RESPONSES / study.name)}
+
+
 def _chosen(asked: Asked) -> dict[str, Any]:
     """Return the parameters that are the same for every report of a batch; formats not asked for are the notebook's own."""
     formats = {} if asked.formats is None else {"formats": list(asked.formats)}
@@ -144,7 +186,10 @@ def _task(
         known_parameters(step.template, {**step.parameters, "out_dir": ""})
     notebooks = {step.template.name: sha256(step.template) for step in steps}
     what |= _chosen(asked)
-    plain = [{name: value for name, value in step.parameters.items() if name not in ("study", "data", "mapping")} for step in steps]
+    plain = [
+        {name: value for name, value in step.parameters.items() if name not in ("study", "data", "mapping", "response")}
+        for step in steps
+    ]
     return Task(
         job=job,
         titles=titles,

@@ -99,6 +99,7 @@ def asked_record(asked: Asked, out: Path) -> dict[str, Any]:
         "county": list(asked.county),
         "languages": list(asked.languages),
         "formats": None if asked.formats is None else list(asked.formats),
+        "parts": list(asked.parts),
         "data": None if asked.data is None else _from(asked.data, out),
         "received": [[_from(mapping, out), None if data is None else _from(data, out)] for mapping, data in asked.received],
     }
@@ -115,6 +116,7 @@ def last_asked(out: Path) -> tuple[Asked, dict[str, Any]]:
         county=tuple(said["county"]),
         languages=tuple(said["languages"]),
         formats=None if said["formats"] is None else tuple(said["formats"]),
+        parts=tuple(said.get("parts", ("effect",))),  # a folder of an earlier version names none
         data=None if said["data"] is None else _back(said["data"], out),
         received=tuple((_back(mapping, out), None if data is None else _back(data, out)) for mapping, data in said["received"]),
     )

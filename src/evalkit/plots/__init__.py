@@ -19,6 +19,7 @@ _PLOTS = {
     "plot_balance": "love",
     "plot_overlap": "overlap",
     "plot_components": "components",
+    "plot_before_after": "before_after",
     "plot_income_distribution": "income_distribution",
     "plot_synthetic_paths": "synthetic_paths",
     "plot_caterpillar": "caterpillar",

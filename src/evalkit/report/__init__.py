@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 from evalkit.errors import ReportError, unknown
 
 if TYPE_CHECKING:
-    from evalkit.findings import Findings
+    from evalkit.findings import Described, Findings
     from evalkit.intake.record import IntakeRecord
     from evalkit.report.blocks import Document, Drawing, Table
 
-__all__ = ["FORMATS", "write", "write_intake"]
+__all__ = ["FORMATS", "write", "write_files", "write_intake"]
 
 FORMATS = ("html", "pdf", "docx")
 """The forms a page can take: for a browser, for print, for Word."""
 
 
-def write(findings: Findings, folder: str | Path, lang: str, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write(findings: Findings | Described, folder: str | Path, lang: str, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write one report and return its files.
 
     Parameters
     ----------
-    findings : Findings
+    findings : Findings or Described
     folder : path
         Where to write; it is made where it does not exist.
     lang : "zh" or "en"
@@ -53,7 +53,7 @@ def write(findings: Findings, folder: str | Path, lang: str, formats: Sequence[s
     document = compose(findings, lang)
     listed = [block for block in document.blocks if isinstance(block, Table)]
     numbers = {f"tables/numbers.{lang}.csv": trace.csv_text(document).encode("utf-8-sig")}
-    return _write("report", document, figures.DRAW, findings, listed, Path(folder), formats, numbers)
+    return write_files("report", document, figures.DRAW, findings, listed, Path(folder), formats, numbers)
 
 
 def write_intake(record: IntakeRecord, folder: str | Path, lang: str, formats: Sequence[str] = ("html",)) -> list[Path]:
@@ -74,10 +74,10 @@ def write_intake(record: IntakeRecord, folder: str | Path, lang: str, formats: S
     from evalkit.report.intake_voice import IntakeVoice
 
     listed = list(tables(IntakeVoice(record, lang)).values())
-    return _write("data", compose(record, lang), intake_figures.DRAW, record, listed, Path(folder), formats, {})
+    return write_files("data", compose(record, lang), intake_figures.DRAW, record, listed, Path(folder), formats, {})
 
 
-def _write(
+def write_files(
     page: str,
     document: Document,
     draw: Mapping[str, Any],

@@ -126,4 +126,8 @@ def _other_scale(voice: Voice, headline: Headline) -> str:
         low, high = voice.amounts(money.low or 0.0, money.high or 0.0)
         told = voice.phrase("agree.other_range", low=low, high=high)
     signed, percent = voice.amount(money.estimate, plus=True), numerals.percent(headline.percent.estimate, plus=True)
-    return voice.say("agree.other_scale", signed=signed, percent=percent, range=told)
+    said = voice.say("agree.other_scale", signed=signed, percent=percent, range=told)
+    test = voice.findings.other_pretrend
+    if test is None or not test.failed:
+        return said
+    return voice.join([said, voice.say("agree.other_premise", p=numerals.p_sentence(test.p_value))])

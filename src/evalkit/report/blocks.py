@@ -91,7 +91,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Callout:
-    """The bottom line: a verdict as shape, colour (by its name) and label, the sentence, key numbers, and remarks."""
+    """The bottom line: a verdict as shape, colour (by its name) and label, the sentence, key numbers, and remarks; ``grade`` as a letter."""
 
     kind: ClassVar[str] = "callout"
     verdict: str
@@ -100,6 +100,7 @@ class Callout:
     lead: str
     numbers: tuple[Fact, ...]
     points: tuple[str, ...]
+    grade: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from evalkit import numerals
 from evalkit.errors import ReportError
 from evalkit.findings import Pretrend
-from evalkit.firm_records import Needed
+from evalkit.firm_records import Needed, Permuted
 from evalkit.records import Interval
+from evalkit.report import grading, refusals
 from evalkit.report.blocks import Callout, Fact
 from evalkit.report.firmness import needed, permutation
 from evalkit.report.one_unit import points, range_of, where, without_range
@@ -16,16 +17,28 @@ from evalkit.report.voice import Voice, has_range
 FEW = 5
 """A difference before the start that rests on fewer units says so."""
 
-MARKS = {"gain": "▲", "loss": "▼", "small_change": "◆", "unclear": "○", "pretrend_failed": "■", "too_few": "□", "one_unit": "◇"}
+MARKS = {
+    "gain": "▲", "loss": "▼", "small_change": "◆", "unclear": "○", "pretrend_failed": "■", "too_few": "□", "one_unit": "◇",
+    "cannot_show": "□", "weak": "○", "refused": "×",
+}  # fmt: skip
+DESCRIBED = ("pretrend_failed", "too_few", "cannot_show", "weak", "refused")
+"""Verdicts whose number is a description and no key figure."""
 
 
 def callout(voice: Voice) -> Callout:
     """Return the bottom line of the findings."""
-    verdict = voice.findings.verdict
+    verdict, grade = voice.findings.verdict, voice.findings.grade
     lead, points = _PARTS[verdict](voice)
-    key_numbers = () if verdict in ("pretrend_failed", "too_few") else _key_numbers(voice)
-    all_points = (*_bundle(voice), *points, *_few_clusters(voice), *_from_start(voice))
-    return Callout(verdict, MARKS[verdict], voice.say(f"verdict.{verdict}"), lead, key_numbers, all_points)
+    key_numbers = () if verdict in DESCRIBED else _key_numbers(voice)
+    all_points = (*_bundle(voice), *points, *_grade(voice), *_few_clusters(voice), *_from_start(voice))
+    said = grading.label(voice, voice.say(f"verdict.{verdict}"), grade)
+    return Callout(verdict, MARKS[verdict], said, lead, key_numbers, all_points, grade.letter if grade else "")
+
+
+def _grade(voice: Voice) -> list[str]:
+    """Say why the evidence has its grade."""
+    grade = voice.findings.grade
+    return [] if grade is None else [grading.first_reasons(voice, grade, voice.see("table", "grade"))]
 
 
 def _bundle(voice: Voice) -> list[str]:
@@ -72,17 +85,63 @@ def reference_time(voice: Voice) -> int:
     return max(references, default=-1 - voice.findings.anticipation)
 
 
+def _graded(voice: Voice, key: str) -> str:
+    """Return the key of a lead by grade; findings of an earlier version have no grade, and claim no more than the evidence is limited."""
+    grade = voice.findings.grade
+    return f"bottom.{key}_{grade.letter if grade else 'C'}"
+
+
 def _gain(voice: Voice) -> tuple[str, list[str]]:
-    return voice.say("bottom.gain", **_size(voice)), [_compared(voice), _premise(voice), *_pretrend(voice)]
+    return voice.say(_graded(voice, "gain"), **_size(voice)), [_compared(voice), _premise(voice), *_pretrend(voice)]
 
 
 def _loss(voice: Voice) -> tuple[str, list[str]]:
-    facts = _size(voice, turned=True)
-    return voice.say("bottom.loss", **facts), [_compared(voice), voice.say("bottom.loss_check"), _premise(voice), *_pretrend(voice)]
+    lead = voice.say(_graded(voice, "loss"), **_size(voice, turned=True))
+    return lead, [_compared(voice), voice.say("bottom.loss_check"), _premise(voice), *_pretrend(voice)]
 
 
 def _small_change(voice: Voice) -> tuple[str, list[str]]:
-    return voice.say("bottom.small_change", **_size(voice)), [_compared(voice), _premise(voice), *_pretrend(voice)]
+    return voice.say(_graded(voice, "small_change"), **_size(voice)), [_compared(voice), _premise(voice), *_pretrend(voice)]
+
+
+def _weak(voice: Voice) -> tuple[str, list[str]]:
+    """Say what very weak evidence fits with; its number is a description."""
+    percent = voice.findings.headline.percent
+    small = percent.low is not None and percent.high is not None and percent.low <= 0 <= percent.high
+    key = "small" if small else "higher" if percent.estimate > 0 else "lower"
+    return voice.say(f"bottom.weak_{key}"), [
+        voice.say("bottom.number_only", **_difference(voice)),
+        _compared(voice),
+        *_pretrend(voice),
+    ]
+
+
+def _cannot_show(voice: Voice) -> tuple[str, list[str]]:
+    firm = voice.findings.firm
+    if firm is None or not isinstance(firm.permuted, Permuted):
+        raise ReportError(
+            "Findings with the verdict cannot_show lack the result 'firm.permuted', the rank among other assignments."
+        )
+    found = firm.permuted
+    counts = {"items": found.items, "treated_items": found.treated}
+    told = {name: voice.phrase("language.number_hidden") if n is None else numerals.fixed(n) for name, n in counts.items()}
+    lead = voice.say("bottom.cannot_show", **told, smallest_p=numerals.p_value(found.smallest_p))
+    points = [
+        voice.say("bottom.number_only", **_difference(voice)),
+        _compared(voice),
+        *refusals.cures(voice, voice.findings.refusals),
+    ]
+    return voice.join([lead, voice.say("bottom.not_nothing")]), points
+
+
+def _refused(voice: Voice) -> tuple[str, list[str]]:
+    told = [refusals.because(voice, one) for one in voice.findings.refusals if one.code != "arrive_together"]
+    lead = voice.say("bottom.refused", because=voice.phrase("language.pause").join(told))
+    return lead, [
+        voice.say("bottom.number_only", **_difference(voice)),
+        _compared(voice),
+        *refusals.cures(voice, voice.findings.refusals),
+    ]
 
 
 def _unclear(voice: Voice) -> tuple[str, list[str]]:
@@ -141,6 +200,9 @@ _PARTS = {
     "pretrend_failed": _pretrend_failed,
     "too_few": _too_few,
     "one_unit": _one_unit,
+    "cannot_show": _cannot_show,
+    "weak": _weak,
+    "refused": _refused,
 }
 
 

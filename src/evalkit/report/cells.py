@@ -5,12 +5,12 @@ from __future__ import annotations
 from evalkit import numerals
 from evalkit.records import Interval
 from evalkit.report.blocks import Cell, Column, Row
-from evalkit.report.voice import Voice
+from evalkit.report.voice import StudyVoice, Voice
 
 Made = tuple[list[Column], list[Row], list[str]]
 
 
-def column(voice: Voice, name: str, *fields: str, align: str = "right") -> Column:
+def column(voice: StudyVoice, name: str, *fields: str, align: str = "right") -> Column:
     """Return a column by its name in the catalogue; fields name the values of its cells, the column itself where they are one."""
     labels = tuple(voice.phrase(f"column.{field}") for field in fields or (name,))
     say = voice.phrase if name in ("p_value", "pretrend_p") else voice.say

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.findings import Findings
+from evalkit.findings import Described, Findings
 from evalkit.firm_records import Overturn
-from evalkit.report import alike, components, firmness
+from evalkit.report import alike, components, described, firmness, grading, numbering, refusals
 from evalkit.report.agreement import agree_section
-from evalkit.report.blocks import Block, Document, Fact, Facts, Heading, Item, Listing, Paragraph
+from evalkit.report.before_after_blocks import before_after_section
+from evalkit.report.blocks import Block, Document, Facts, Heading, Item, Listing, Paragraph
 from evalkit.report.bottom_line import callout
+from evalkit.report.cost_blocks import cost_section
 from evalkit.report.figure_blocks import figure
 from evalkit.report.one_unit import where
 from evalkit.report.path import path_section
+from evalkit.report.plan_blocks import plan_section
 from evalkit.report.remarks import limits
 from evalkit.report.sources import distinct, traced
 from evalkit.report.tables import table
@@ -21,7 +24,7 @@ from evalkit.report.voice import Voice, has_range
 from evalkit.report.who import how_section, who_section
 
 
-def compose(findings: Findings, lang: str) -> Document:
+def compose(findings: Findings | Described, lang: str) -> Document:
     """Return the report of findings in one language, every number of which knows the result it comes from.
 
     Raises
@@ -31,7 +34,8 @@ def compose(findings: Findings, lang: str) -> Document:
     ReportError
         For findings without a result that a section tells.
     """
-    return finished(arranged(traced(findings), lang))
+    known = traced(findings)
+    return finished(described.arranged(known, lang) if isinstance(known, Described) else arranged(known, lang))
 
 
 def arranged(findings: Findings, lang: str) -> Document:
@@ -40,7 +44,7 @@ def arranged(findings: Findings, lang: str) -> Document:
     sections = [("bottom_line", list(_bottom_line(voice)))]
     sections += [(name, made) for name, make in _SECTIONS.items() if (made := list(make(voice)))]
     ordinals = voice.phrase("language.ordinals").split()
-    blocks: list[Block] = [_strip(voice)]
+    blocks: list[Block] = [described.strip(voice)]
     for ordinal, (name, content) in zip(ordinals, sections, strict=False):
         title = voice.phrase("language.section", ordinal=ordinal, title=voice.say(f"heading.{name}"))
         blocks += [Heading(title, name.replace("_", "-")), *content]
@@ -59,26 +63,15 @@ def arranged(findings: Findings, lang: str) -> Document:
     )
 
 
-def _strip(voice: Voice) -> Facts:
-    findings = voice.findings
-    first, last = findings.window
-    status = "status.simulated" if findings.simulated else "status.real"
-    county = () if findings.county is None else (Fact(voice.say("one_unit.county"), findings.county.told),)
-    return Facts(
-        (
-            *county,
-            Fact(voice.say("label.programme"), voice.say("language.name", name=voice.common["programme"])),
-            Fact(voice.say("label.window"), voice.window(first, last)),
-            Fact(voice.say("label.outcome"), voice.say("language.name", name=voice.common["outcome"])),
-            Fact(voice.say("label.status"), voice.say(status)),
-            Fact(voice.say("label.run_id"), findings.run_id),
-            Fact(voice.say("label.source"), voice.word(findings.source), findings.source_url),
-        )
-    )
-
-
 def _bottom_line(voice: Voice) -> Iterator[Block]:
     yield callout(voice)
+
+
+def _rise(voice: Voice) -> Iterator[Block]:
+    found = voice.findings.before_after
+    if found is not None and "before_after" in numbering.tables(voice.findings):
+        places = {kind: numbering.number(voice.findings, kind, "before_after") for kind in ("figure", "table")}
+        yield from before_after_section(voice, found, **places)
 
 
 def _firm(voice: Voice) -> Iterator[Block]:
@@ -98,6 +91,15 @@ def _firm(voice: Voice) -> Iterator[Block]:
         yield table(voice, "few_clusters")
     if told := list(firmness.without(voice, firm.without)):
         yield Paragraph(voice.join(told))
+
+
+def _grade(voice: Voice) -> Iterator[Block]:
+    if (grade := voice.findings.grade) is not None:
+        yield from grading.section(voice, grade, table(voice, "grade"))
+
+
+def _refused(voice: Voice) -> Iterator[Block]:
+    yield from refusals.section(voice, voice.findings.refusals)
 
 
 def _alike(voice: Voice) -> Iterator[Block]:
@@ -158,16 +160,21 @@ def _truth(voice: Voice) -> Iterator[Block]:
 def _methods(voice: Voice) -> Iterator[Block]:
     from evalkit.report.methods import facts
 
+    yield from plan_section(voice)
     yield Facts(facts(voice), "list")
 
 
 _SECTIONS = {
     "how": how_section,
+    "rise": _rise,
     "path": path_section,
     "firm": _firm,
+    "grade": _grade,
+    "refused": _refused,
     "alike": _alike,
     "components": _components,
     "agree": agree_section,
+    "cost": cost_section,
     "who": who_section,
     "limits": _limits,
     "truth": _truth,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from evalkit.findings import Findings
+from evalkit.errors import ReportError
+from evalkit.findings import Described, Findings
 from evalkit.firm_records import Overturn
 from evalkit.plots.components import plot_components
 from evalkit.plots.event_study import plot_event_study
@@ -18,7 +19,8 @@ from evalkit.plots.overlap import plot_overlap
 from evalkit.plots.sensitivity import plot_sensitivity
 from evalkit.plots.trends import plot_trends
 from evalkit.report import components as component_words
-from evalkit.report.voice import Voice, published_interval
+from evalkit.report.before_after_blocks import draw
+from evalkit.report.voice import StudyVoice, Voice, published_interval
 
 
 def event_study(findings: Findings, lang: str, narrow: bool = False) -> Picture:
@@ -134,11 +136,19 @@ def _picture(axes: Axes) -> Picture:
     return figure
 
 
-DRAW = {
+def before_after(findings: Findings | Described, lang: str, narrow: bool = False) -> Picture:
+    """Draw what the rise of income consists of."""
+    if findings.before_after is None:
+        raise ReportError(f"The findings of {findings.run_id} lack the result 'before_after', which the figure tells.")
+    return draw(StudyVoice(findings, lang), findings.before_after, narrow)
+
+
+DRAW: dict[str, Callable[..., Picture]] = {
     "event_study": event_study,
     "firmness": firmness,
     "overlap": overlap,
     "components": components,
     "estimators": estimators,
     "trends": trends,
+    "before_after": before_after,
 }

@@ -62,7 +62,8 @@ def power(voice: Voice, found: Power | NotTold) -> Iterator[str]:
     if isinstance(found, NotTold):
         return
     slope = voice.amount(found.slope)
-    yield voice.say(f"firm.power{'_weak' if found.weak else ''}", slope=slope, power=numerals.whole_percent(round(found.power, 2)))
+    key = f"firm.power{'_small' if found.of_smallest else ''}{'_weak' if found.weak else ''}"
+    yield voice.say(key, slope=slope, power=numerals.whole_percent(round(found.power, 2)))
 
 
 def few_clusters(voice: Voice, firm: Firm) -> Iterator[str]:

@@ -6,13 +6,33 @@ from typing import Literal
 
 from evalkit.errors import ReportError
 from evalkit.findings import Findings
-from evalkit.firm_records import Overturn
+from evalkit.firm_records import NotTold
 
-FIGURES = ("event_study", "firmness", "overlap", "components", "estimators", "trends")
-ORDER = ("path", "drift", "few_clusters", "balance", "overlap", "components", "estimators", "sample", "cohorts", "dates")
+FIGURES = ("before_after", "event_study", "firmness", "overlap", "components", "estimators", "trends")
+ORDER = (
+    "before_after",
+    "path",
+    "drift",
+    "few_clusters",
+    "grade",
+    "balance",
+    "overlap",
+    "components",
+    "estimators",
+    "cost",
+    "sample",
+    "cohorts",
+    "dates",
+    "plan_departures",
+)
 _NEEDS = {
     ("table", "drift"): "firm.overturn",
     ("table", "few_clusters"): "firm",
+    ("table", "before_after"): "before_after",
+    ("figure", "before_after"): "before_after",
+    ("table", "grade"): "grade",
+    ("table", "cost"): "cost.bought",
+    ("table", "plan_departures"): "plan.departures",
     ("table", "balance"): "alike.covariates",
     ("table", "overlap"): "alike.cohorts",
     ("table", "components"): "components",
@@ -23,7 +43,7 @@ _NEEDS = {
 }
 """The result without which there is no such figure or table."""
 _OF_SEVERAL = {("table", "few_clusters"), ("table", "cohorts")}
-"""Tables that would repeat the bottom line in one row where one unit alone is treated."""
+"""Tables that would repeat the bottom line in one row where one unit alone is treated; of one county the rise is not taken apart."""
 
 
 def figures(findings: Findings) -> list[str]:
@@ -43,6 +63,8 @@ def _present(findings: Findings, kind: str, names: tuple[str, ...]) -> list[str]
 
 def left_out(findings: Findings, kind: str, name: str) -> bool:
     """Return whether a report leaves out what its findings hold, because it would repeat its bottom line."""
+    if name == "before_after" and findings.county is not None:
+        return True
     return findings.alone is not None and (kind, name) in _OF_SEVERAL
 
 
@@ -50,7 +72,7 @@ def _has(findings: Findings, path: str) -> bool:
     value: object = findings
     for name in path.split("."):
         value = getattr(value, name, None)
-    return isinstance(value, Overturn) if path == "firm.overturn" else bool(value)
+    return not isinstance(value, NotTold) and bool(value)
 
 
 def number(findings: Findings, kind: Literal["figure", "table"], name: str) -> int:

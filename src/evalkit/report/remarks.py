@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from evalkit import numerals
 from evalkit.codes import table
 from evalkit.errors import unknown
 from evalkit.records import Remark
 from evalkit.report.sources import count, distinct, whole
-from evalkit.report.voice import Speaker, Voice
+from evalkit.report.voice import Speaker, StudyVoice, Voice
 from evalkit.words import WordsError
 
 Facts = dict[str, Any]
 
 
-def sentence(voice: Voice, remark: Remark) -> str:
+def sentence(voice: StudyVoice, remark: Remark) -> str:
     """Return the sentence of a remark; raises WordsError for a code without one."""
+    voice = cast(Voice, voice)  # what is remarked of a study without an estimate asks for none
     if voice.catalogue.has(f"estimator_notice.{remark.code}"):
         return voice.say(f"estimator_notice.{remark.code}", **_plain(voice, remark.facts))
     if remark.code not in REMARKS:

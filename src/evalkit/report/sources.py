@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
 from evalkit.errors import ReportError
-from evalkit.findings import Findings
+from evalkit.findings import About
+
+Known = TypeVar("Known", bound=BaseModel)
 
 # Noncharacters of Unicode: reserved for use inside a program, so that no text that arrives from outside holds them.
 _NUMBER, _LINK, _TEXT, _END = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
@@ -132,8 +134,8 @@ for _base, _kind in ((float, TracedFloat), (int, TracedInt)):
         setattr(_kind, f"__{_name}__", _operation(f"__{_name}__", _base))
 
 
-def traced(findings: Findings) -> Findings:
-    """Return the same findings, every number of which knows its result id: the path of its value in findings.json.
+def traced(findings: Known) -> Known:
+    """Return the same record, every number of which knows its result id: the path of its value in its file, such as findings.json.
 
     Raises
     ------
@@ -146,11 +148,11 @@ def traced(findings: Findings) -> Findings:
     >>> _traced(Interval(estimate=436.2), "headline.money").estimate.sources
     ('headline.money.estimate',)
     """
-    known: Findings = _traced(findings, "")
+    known: Known = _traced(findings, "")
     return known
 
 
-def is_traced(findings: Findings) -> bool:
+def is_traced(findings: About) -> bool:
     """Return whether the numbers of findings know where they come from."""
     return isinstance(findings.level, Traced)
 

@@ -7,8 +7,10 @@ import io
 from dataclasses import replace
 
 from evalkit.findings import Findings
-from evalkit.report import estimate_tables, firmness, sample_tables
+from evalkit.report import cost_blocks, estimate_tables, firmness, grading, plan_blocks, sample_tables
+from evalkit.report.before_after_blocks import rise_table
 from evalkit.report.blocks import Cell, Column, Table
+from evalkit.report.cells import Made
 from evalkit.report.numbering import ORDER, number
 from evalkit.report.voice import Voice
 
@@ -24,6 +26,9 @@ def table(voice: Voice, name: str, numbered: bool = True) -> Table:
         For a name that no report has, and for findings without the result that the table tells.
     """
     label = voice.phrase("language.table", number=number(voice.findings, "table", name)) if numbered else ""
+    if name == "before_after":
+        assert voice.findings.before_after is not None  # numbered, and so there
+        return rise_table(voice, voice.findings.before_after, number(voice.findings, "table", name) if numbered else None)
     columns, rows, notes = _MAKERS[name](voice)
     if voice.findings.simulated:
         notes = [voice.say("status.simulated_note"), *notes]
@@ -36,11 +41,13 @@ def table(voice: Voice, name: str, numbered: bool = True) -> Table:
     return Table(
         name,
         label,
-        voice.say(f"table.{name}") if name in ("sample", "balance", "overlap") else voice.caption(f"table.{name}"),
+        voice.say(f"table.{name}")
+        if name in ("sample", "balance", "overlap", "grade", "plan_departures")
+        else voice.caption(f"table.{name}"),
         tuple(columns),
         tuple(rows),
         tuple(notes),
-        cards=name in ("few_clusters", "balance", "overlap", "components", "estimators", "cohorts", "dates"),
+        cards=name in ("grade", "few_clusters", "balance", "overlap", "components", "estimators", "cohorts", "dates"),
     )
 
 
@@ -79,9 +86,14 @@ def _plain(value: str | int | float | None) -> str:
     return format(value, ".10g") if isinstance(value, float) else str(value)
 
 
+def _grade_table(voice: Voice) -> Made:
+    assert voice.findings.grade is not None  # numbered, and so there
+    return grading.made(voice, voice.findings.grade)
+
+
 _MAKERS = {
     "estimators": estimate_tables.estimators_table, "path": estimate_tables.path_table, "cohorts": estimate_tables.cohorts_table,
     "dates": estimate_tables.dates_table, "sample": sample_tables.sample_table, "balance": sample_tables.balance_table,
     "overlap": sample_tables.overlap_table, "components": sample_tables.components_table,
-    "drift": firmness.drift_table, "few_clusters": firmness.methods_table,
+    "grade": _grade_table, "cost": cost_blocks.cost_table, "plan_departures": plan_blocks.departures_table, "drift": firmness.drift_table, "few_clusters": firmness.methods_table,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from statistics import NormalDist
 from typing import Literal
 
 from evalkit import numerals
-from evalkit.findings import Alone, Findings, TrendPoint
+from evalkit.findings import About, Alone, Findings, TrendPoint
 from evalkit.records import Interval
 from evalkit.report import numbering
 from evalkit.report.blocks import anchor
@@ -96,14 +96,14 @@ class Speaker:
 
 
 @dataclass(frozen=True)
-class Voice(Speaker):
-    """One report's findings and language; every sentence knows the programme, its groups and its unit of money.
+class StudyVoice(Speaker):
+    """What a study is about and a language; every sentence knows the programme, its groups and its unit of money.
 
     An effect is that of ``programme``, which is a bundle where programmes arrive together; who was covered, and since when,
     is told of ``own_programme``, whose start the study dates.
     """
 
-    findings: Findings
+    findings: About
     lang: str
 
     @property
@@ -191,6 +191,34 @@ class Voice(Speaker):
         hidden = self.findings.hidden
         return self.phrase("disclosure.mark", minimum=hidden.minimum) if hidden else ""
 
+    def amount(self, value: float, plus: bool = False) -> str:
+        """Return money for a sentence, large amounts in the language's own unit: 1.23万, 1.23 million."""
+        return self.amounts(value, plus=plus)[0]
+
+    def amounts(self, *values: float, plus: bool = False) -> tuple[str, ...]:
+        """Return money that stands side by side in a sentence, in one unit; a study that counts in 万元 or thousands keeps to that."""
+        if self.common["noun"] not in ("元", "yuan"):
+            return tuple(numerals.money(value, plus) for value in values)
+        return numerals.amounts(values, self.lang, plus)
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether the findings are about one treated unit, with a range or not."""
+        return self.findings.alone is not None
+
+    def ends(self, group: str) -> tuple[TrendPoint, TrendPoint] | None:
+        """Return the first and the last mean of a group, or nothing without two years."""
+        points = sorted((p for p in self.findings.trends if p.group == group), key=lambda p: p.period)
+        return (points[0], points[-1]) if len(points) > 1 else None
+
+
+@dataclass(frozen=True)
+class Voice(StudyVoice):
+    """One report's findings and language."""
+
+    findings: Findings
+    lang: str
+
     def see(self, kind: Literal["figure", "table"], name: str) -> str:
         """Return how a sentence refers to a figure or a table of this report: 图1, Table 3.
 
@@ -213,16 +241,6 @@ class Voice(Speaker):
             return self.phrase("term.start")
         key = "one_year_" if abs(event_time) == 1 else ""
         return self.phrase(f"term.{key}{'before' if event_time < 0 else 'after'}", years=abs(event_time))
-
-    def amount(self, value: float, plus: bool = False) -> str:
-        """Return money for a sentence, large amounts in the language's own unit: 1.23万, 1.23 million."""
-        return self.amounts(value, plus=plus)[0]
-
-    def amounts(self, *values: float, plus: bool = False) -> tuple[str, ...]:
-        """Return money that stands side by side in a sentence, in one unit; a study that counts in 万元 or thousands keeps to that."""
-        if self.common["noun"] not in ("元", "yuan"):
-            return tuple(numerals.money(value, plus) for value in values)
-        return numerals.amounts(values, self.lang, plus)
 
     def effect(self, value: float) -> str:
         """Return an effect as tables show it: log points with four decimals, money with one."""
@@ -276,11 +294,6 @@ class Voice(Speaker):
         return self.findings.alone if isinstance(self.findings.alone, Alone) else None
 
     @cached_property
-    def single(self) -> bool:
-        """Whether the findings are about one treated unit, with a range or not."""
-        return self.findings.alone is not None
-
-    @cached_property
     def banded(self) -> bool:
         """Whether the path has a simultaneous band, which needs more clusters than a range of one year."""
         return self.findings.path_critical is not None
@@ -323,11 +336,6 @@ class Voice(Speaker):
         """Return the comparison of one estimator in short; units covered after the window are not called never covered."""
         outside = comparison == "never_treated" and self.findings.sample.later_units != 0
         return self.phrase(f"comparison.{'outside' if outside else comparison}")
-
-    def ends(self, group: str) -> tuple[TrendPoint, TrendPoint] | None:
-        """Return the first and the last mean of a group, or nothing without two years."""
-        points = sorted((p for p in self.findings.trends if p.group == group), key=lambda p: p.period)
-        return (points[0], points[-1]) if len(points) > 1 else None
 
     @cached_property
     def smallest_money(self) -> float:

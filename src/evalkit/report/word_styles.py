@@ -20,6 +20,9 @@ VERDICTS = {
     "pretrend_failed": "8A4B00",
     "too_few": "5B4A7D",
     "one_unit": "2F5D62",
+    "cannot_show": "5B4A7D",
+    "weak": "5F5A52",
+    "refused": "7A2E3A",
     "usable": "1B6B4A",
     "usable_open": "4A5A78",
 }

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
 
 from evalkit.findings import Verdict
+from evalkit.grade_records import Letter
 from evalkit.records import County
 from evalkit.study import Words
 from evalkit.words import LANGUAGES
 
 FORMATS = {"html": "report", "pdf": "report", "docx": "report", "xlsx": "tables", "data": "data"}
 """The formats of a report and the stem of their files; ``data`` is the page of data quality."""
+
+RESPONSES = "responses"
+"""The folder of what localities answered to briefs, which is no run."""
 
 NOTEBOOKS = ("notebook.ipynb", "data_intake.ipynb")
 JUDGEMENTS: dict[str, str] = {
@@ -27,6 +31,9 @@ JUDGEMENTS: dict[str, str] = {
     "pretrend_failed": "■",
     "too_few": "□",
     "one_unit": "◇",
+    "cannot_show": "□",
+    "weak": "○",
+    "refused": "×",
 }
 """The verdicts in the order of the list of counts, with the marks that reports give them."""
 
@@ -63,16 +70,22 @@ class Alone(_Lenient):
     money: Range | None = None
 
 
+class Graded(_Lenient):
+    """The evidence grade as its letter."""
+
+    letter: Letter
+
+
 class Shown(_Lenient):
-    """What the site shows of findings; ``grade`` is there once findings carry one."""
+    """What the site shows of findings; one without a causal figure has no headline, and one of an earlier version no grade."""
 
     title: Words
     programme: Words
     bundle: tuple[Words, ...] = ()
     window: tuple[int, int]
     verdict: Verdict
-    grade: Literal["A", "B", "C", "D", "N"] | None = None
-    headline: Sizes
+    grade: Graded | None = None
+    headline: Sizes | None = None
     money: Words
     unit_word: Words
     level: FiniteFloat
@@ -86,9 +99,22 @@ class Shown(_Lenient):
         return self.alone is not None and self.alone.money is not None
 
     @property
-    def amount(self) -> Range:
-        """The effect in money with its range, whichever kind of range the report gives."""
-        return self.alone.money if self.alone is not None and self.alone.money is not None else self.headline.money
+    def amount(self) -> Range | None:
+        """The effect in money with its range, whichever kind of range the report gives; nothing where there is no estimate."""
+        if self.alone is not None and self.alone.money is not None:
+            return self.alone.money
+        return None if self.headline is None else self.headline.money
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Both ends of the range of the effect, or nothing."""
+        return None if self.amount is None else self.amount.ends
+
+    @model_validator(mode="after")
+    def _estimated(self) -> Shown:
+        if self.headline is None and self.verdict != "refused":
+            raise ValueError("headline is missing, and the verdict is not 'refused'")
+        return self
 
 
 class Refusal(_Lenient):
@@ -175,7 +201,7 @@ def outputs(out: Path) -> Outputs:
         failures=tuple(sorted(_of(entries, Refusal), key=lambda pair: (pair[1].study, pair[1].county or "", pair[0].folder))),
         unreadable=tuple(_of(entries, Unreadable)),
         data_pages=tuple(entry for entry in entries if entry.shown is None and entry.files),
-        others=tuple(entry.folder for entry in entries if entry.shown is None and not entry.files),
+        others=tuple(entry.folder for entry in entries if entry.shown is None and not entry.files and entry.folder != RESPONSES),
         batch=_batch(out / "batch.json"),
     )
 

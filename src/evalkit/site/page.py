@@ -168,13 +168,17 @@ def _ticks(shared: Axis) -> list[tuple[int, str, str]]:
     return [(shared.at(tick), anchor, _tick(tick)) for tick, anchor in anchors.items()]
 
 
+HOLLOW = ("pretrend_failed", "one_unit", "cannot_show", "weak", "refused")
+"""Verdicts whose figure is a description, drawn hollow."""
+
+
 def _reading(found: Outputs, common: Common) -> Markup:
     """Say how the table is read: unit, axis and order, and what is drawn differently where something is."""
     shown = [shown for _, shown in found.reports]
-    drawn = [s.amount for s in shown if s.money == common.unit]
+    drawn = [s.amount for s in shown if s.money == common.unit and s.amount is not None]
     parts = {
         "axis": bool(drawn),
-        "hollow": any(s.verdict in ("pretrend_failed", "one_unit") for s in shown),
+        "hollow": any(s.verdict in HOLLOW for s in shown),
         "arrow": any(money.ends and beyond(common.axis, money.estimate, money.ends) for money in drawn),
         "unit": len(drawn) < len(shown),
         "order": True,

@@ -76,7 +76,7 @@ def common_of(reports: list[Shown]) -> Common:
     units = Counter((shown.money.zh, shown.money.en) for shown in reports)
     unit = Words(zh=(most := units.most_common(1)[0][0])[0], en=most[1]) if units else None
     kinds = Counter((kind.zh, kind.en) for kind in map(_kind, reports) if kind)
-    ends = [end for shown in reports if shown.money == unit for end in shown.amount.ends or ()]
+    ends = [end for shown in reports if shown.money == unit for end in shown.ends or ()]
     titles = Counter(programme for programme, _ in {(s.programme.zh, s.title.zh) for s in reports})
     several = Counter({(s.programme.zh, s.title.zh): titles[s.programme.zh] for s in reports})
     kind = Words(zh=(usual := kinds.most_common(1)[0][0])[0], en=usual[1]) if kinds else None
@@ -85,7 +85,7 @@ def common_of(reports: list[Shown]) -> Common:
 
 def _kind(shown: Shown) -> Words | None:
     """Return what the range of a report is called, a confidence interval or a prediction interval of one unit, None without one."""
-    if shown.amount.ends is None:
+    if shown.ends is None:
         return None
     return said("one_unit.range" if shown.predicted else "label.range", level=numerals.whole_percent(shown.level))
 
@@ -105,21 +105,22 @@ def report_row(entry: Entry, shown: Shown, common: Common) -> ReportRow:
     else:
         place = _county(shown.county.code, shown.county.name)
         programme += title if common.titles[shown.programme.zh, shown.title.zh] > 1 else ""
-    ends = money.ends if drawn else None
+    ends = shown.ends if drawn else None
+    missing = sentence("zh", "language.missing")
     return ReportRow(
         place=place,
         simulated=sentence("zh", "status.simulated") if shown.simulated else "",
         programme=programme,
         window=Markup("{}–{}").format(*shown.window),
         verdict=shown.verdict,
-        grade=shown.grade or "",
+        grade=shown.grade.letter if shown.grade else "",
         judgement=both(judgement(shown)),
-        effect=numerals.money(money.estimate, plus=True),
+        effect=numerals.money(money.estimate, plus=True) if money else missing,
         unit=Markup("") if drawn else both(shown.money),
         interval=both(_interval(shown, common)),
-        path=strip(common.axis, money.estimate, ends) if ends else "",
-        sides=beyond(common.axis, money.estimate, ends) if ends else "",
-        percent=numerals.percent(shown.headline.percent.estimate, plus=True),
+        path=strip(common.axis, money.estimate, ends) if money and ends else "",
+        sides=beyond(common.axis, money.estimate, ends) if money and ends else "",
+        percent=numerals.percent(shown.headline.percent.estimate, plus=True) if shown.headline else missing,
         links=links(entry),
         notebooks=notebooks(entry),
     )
@@ -142,7 +143,7 @@ def _programme(shown: Shown) -> Words:
 
 def _interval(shown: Shown, common: Common) -> Words:
     """Return the interval of a report, or why there is none."""
-    ends = shown.amount.ends
+    ends = shown.ends
     if ends is None:
         return said("site.no_range_few" if shown.verdict == "too_few" else "site.no_range")
     low, high = (numerals.money(end) for end in ends)

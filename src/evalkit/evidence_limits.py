@@ -1,0 +1,6 @@
+"""Limits that both the facts of a grade and their words know."""
+
+from __future__ import annotations
+
+UNLIMITED = 1e9
+"""A breakdown that no multiple of what was seen before the start reaches."""

@@ -31,7 +31,7 @@ report: $(STAMP)
 
 test: $(STAMP) lint types
 	$(BIN)/python -m pytest -n 2 -m "not simulation"
-	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/notebook_sanitise.cfg --no-header -q notebooks/*.ipynb
+	$(BIN)/python -m pytest -n 2 --dist loadscope --nbval --nbval-sanitize-with tests/notebook_sanitise.cfg --no-header -q notebooks/*.ipynb
 
 test-fast: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not slow and not simulation" -q

@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evalkit.county import counties, within
 from evalkit.errors import DesignError, StudyError
 from evalkit.evaluation import evaluate, evaluate_loaded
 from evalkit.findings import Described, Findings
+from evalkit.firm_records import NotTold
 from evalkit.grade import graded
 from evalkit.grade_records import Evidence
 from evalkit.judgement import allowed
-from evalkit.report import document, notebook
+from evalkit.report import document, notebook, refusals
+from evalkit.report.voice import StudyVoice
 from evalkit.study import Study
 from evalkit.study_data import Loaded
 from evalkit.wording import check
@@ -73,7 +76,7 @@ def test_before_and_after_is_described_and_never_judged() -> None:
     assert found.grade is not None and found.grade.letter == "N"
     assert codes(found) == ["no_comparison"] and found.verdict == "refused"
     (refusal,) = found.refusals
-    assert [remark.code for remark in refusal.may_tell] == ["rise"]
+    assert [remark.code for remark in refusal.may_tell] == ["change"]  # nobody else grew to tell general growth by
     assert {cure.code for cure in refusal.cures} == {"not_covered", "later_covered"}
     for lang in ("zh", "en"):
         text = notebook.bottom_line(found, lang)
@@ -115,6 +118,7 @@ def test_two_treated_counties_are_too_few_and_three_more_would_do() -> None:
 def test_nearly_everybody_covered_is_refused() -> None:
     found = judged(panel(units=125, covered=120))
     assert found.verdict == "refused" and "nearly_everybody" in codes(found)
+    assert "earlier_years" not in {cure.code for cure in found.refusals[0].cures}  # before 2011 nobody had started either
     assert found.grade is not None and found.grade.letter == "N"
 
 
@@ -218,3 +222,106 @@ def test_a_study_whose_growth_differed_before_the_start_falls_and_says_why(tmp_p
     assert found.grade is not None and found.grade.letter in ("C", "D")
     assert "pretrend_rejected" in {reason.rule for reason in found.grade.reasons}
     assert "增长就不同" in notebook.bottom_line(found, "zh") and "grew differently" in notebook.bottom_line(found, "en")
+
+
+def test_incomes_that_never_differ_by_chance_are_no_evidence() -> None:
+    frame = panel()
+    for income in (1000.0, 1000 * 1.08 ** (frame["year"] - 2011)):
+        for scale in ("log", "level"):
+            with pytest.raises(StudyError, match=r"outcome 'income' grows by the same .* in all units that start together"):
+                judged(frame.assign(income=income), scale=scale)
+
+
+def test_effects_in_yuan_are_not_taken_for_logarithms() -> None:
+    with np.errstate(over="raise"):
+        found = judged(panel(gain=0.3), scale="level")
+    assert isinstance(found, Findings) and found.headline.effect.estimate > 710  # whose exponential no computer holds
+
+
+@pytest.mark.parametrize(
+    ("checks", "message"),
+    [
+        ({"untouched": {"income": {"zh": "收入", "en": "income"}}}, r"checks\.untouched: 'income' is the outcome"),
+        (
+            {"other_programmes": {"start": {"zh": "它", "en": "it"}}},
+            r"checks\.other_programmes: 'start' is the start of the programme",
+        ),
+        ({"intensity": "place"}, r"checks\.intensity: the column 'place' holds text"),
+        ({"coordinates": ["year", "place"]}, r"checks\.coordinates: the column 'place' holds text"),
+    ],
+)
+def test_a_column_that_cannot_serve_a_check_is_refused_and_not_passed_over(checks: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        judged(panel(), checks=checks)
+
+
+def test_an_outcome_without_noise_is_not_counted_as_untouched() -> None:
+    found = judged(panel().assign(rain=1.0), checks={"untouched": {"rain": {"zh": "降雨", "en": "rainfall"}}})
+    assert isinstance(found, Findings) and found.evidence is not None and found.grade is not None
+    assert found.evidence.untouched_p is None and "up" in found.grade.unknown
+
+
+def test_a_grade_can_be_worked_out_again_from_the_file(plain: Findings) -> None:
+    again = Findings.model_validate_json(plain.model_dump_json())
+    assert again.evidence is not None and graded(again.evidence) == plain.grade
+
+
+SMALL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("too_few", {"covered": 3}, {}),
+    ("too_few", {"covered": 3}, {"sample": "exited"}),
+    ("nearly_everybody", {"units": 45, "covered": 43}, {}),
+    ("arrive_together", {"covered": 7}, {"checks": {"other_programmes": {"other": {"zh": "健康帮扶", "en": "health support"}}}}),
+    ("no_comparison", {"units": 4, "covered": 4}, {}),
+    ("no_comparison", {"units": 4, "covered": 4}, {"sample": "exited"}),
+]
+
+
+@pytest.mark.parametrize(("code", "shape", "changes"), SMALL)
+def test_a_public_refusal_is_told_without_the_size_of_a_small_group(
+    code: str, shape: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    found = judged(panel(**shape), public=True, unit_level="household", unit_word={"zh": "户", "en": "household"}, **changes)
+    assert code in codes(found)
+    counted = ("units", "comparison_units", "share", "treated_clusters", "comparison_clusters", "smallest_p")
+    assert {fact for refusal in found.refusals for name, fact in refusal.facts.items() if name in counted} <= {None}
+    assert {
+        fact for warning in found.warnings for name, fact in warning.facts.items() if name in (*counted, "treated_clusters")
+    } <= {None}
+    if isinstance(found, Findings):
+        assert found.evidence is not None and found.evidence.bundle_share is None and found.evidence.flips is None
+    else:
+        assert found.rows is None and found.units is None
+    for lang in ("zh", "en"):
+        text = notebook.bottom_line(found, lang)
+        assert check(text, lang, found.verdict, found.grade.letter if found.grade else "N") == []
+        assert "None" not in str(document.compose(found, lang).blocks[1])
+        voice = StudyVoice(found, lang)
+        assert all("None" not in refusals.warning(voice, one) for one in found.warnings)
+
+
+def test_a_county_of_a_study_in_which_all_are_covered_at_once_is_described_too() -> None:
+    frame, asked = panel(covered=24), study(county="county")
+    assert len(counties(asked, Loaded(frame, {}))) == 24
+    found = evaluate_loaded(*within(asked, Loaded(frame, {}), "c003"))
+    assert isinstance(found, Described) and found.units == 1
+    assert "数据里只有1个县" in notebook.bottom_line(found, "zh") and "only 1 county" in notebook.bottom_line(found, "en")
+
+
+def test_one_cluster_is_no_plural() -> None:
+    text = notebook.bottom_line(judged(panel(covered=1)), "en")
+    assert "the smaller side has only 1 cluster" in text and "1 clusters" not in text
+
+
+def test_very_weak_evidence_with_a_range_above_zero_says_what_the_range_leaves_out() -> None:
+    found = judged(panel())
+    assert isinstance(found, Findings) and (found.headline.percent.low or 0) > 0
+    weak = found.model_copy(update={"verdict": "weak"})
+    assert "只反映抽样误差" in notebook.bottom_line(weak, "zh") and "sampling error alone" in notebook.bottom_line(weak, "en")
+
+
+def test_what_can_never_be_shown_is_said_in_public_without_its_numbers() -> None:
+    found = judged(panel())
+    assert isinstance(found, Findings) and found.firm is not None
+    firm = found.firm.model_copy(update={"permuted": NotTold(reason="hidden")})
+    hidden = found.model_copy(update={"verdict": "cannot_show", "firm": firm})
+    assert "数目不公布" in notebook.bottom_line(hidden, "zh") and "does not tell how many" in notebook.bottom_line(hidden, "en")

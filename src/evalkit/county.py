@@ -12,7 +12,7 @@ import pandas as pd
 from evalkit.errors import StudyError, first_five, nearest, unknown
 from evalkit.records import County
 from evalkit.study import Study
-from evalkit.study_data import Loaded, designed
+from evalkit.study_data import Loaded, rolled
 from evalkit.words import LANGUAGES, catalogue
 
 SHOWN = 10  # counties that a message lists
@@ -133,8 +133,8 @@ def _reached(names: dict[str, str], listed: pd.DataFrame) -> dict[str, str]:
 def _listed(study: Study, loaded: Loaded) -> pd.DataFrame:
     """Return a row per unit: unit, its county's code, and whether the programme reached it by the end of the window."""
     column = _column(study, loaded)
-    design = designed(study, loaded.frame, loaded.events)[0]
-    start = pd.Series(design.rollout.first_treated, index=design.panel.units)
+    panel, rollout, _ = rolled(study, loaded.frame, loaded.events)  # no design: where all are covered at once there is none
+    start = pd.Series(rollout.first_treated, index=panel.units)
     listed = pd.DataFrame({"unit": loaded.frame[study.unit], "county": _codes(loaded.frame[column])}).drop_duplicates(
         ignore_index=True
     )

@@ -13,7 +13,7 @@ from evalkit.before_after_records import BeforeAfter
 from evalkit.codes import value
 from evalkit.findings import Described, TrendPoint
 from evalkit.grade import graded
-from evalkit.grade_records import Evidence, Refusal
+from evalkit.grade_records import Evidence, Refusal, without_counts
 from evalkit.notices import Notice
 from evalkit.panel import Panel
 from evalkit.records import Remark
@@ -40,7 +40,7 @@ def described(study: Study, loaded: Loaded) -> Described:
     refusal = Refusal(
         code="no_comparison",
         facts={"units": len(panel.units), "start": start},
-        may_tell=[Remark(code="rise", facts={})],
+        may_tell=[Remark(code="change", facts={})],
         cures=_cures(study, start, before),
     )
     exited = [_only_exited(study)] if study.sample == "exited" else []
@@ -92,7 +92,7 @@ def _cures(study: Study, start: int, before: int) -> list[Remark]:
 def _only_exited(study: Study) -> Refusal:
     window = {"first": study.window[0], "last": study.window[1]}
     cures = [Remark(code="everyone_registered", facts=window), Remark(code="never_registered", facts=window)]
-    return Refusal(code="only_exited", may_tell=[Remark(code="rise", facts={})], cures=cures)
+    return Refusal(code="only_exited", may_tell=[Remark(code="change", facts={})], cures=cures)
 
 
 def _notices(study: Study) -> list[Notice]:
@@ -113,8 +113,11 @@ def _trends(study: Study, panel: Panel, rollout: Rollout) -> list[TrendPoint]:
 
 
 def _public(made: Described) -> Described:
-    """Return what may be published: years that rest on too few households are left out."""
+    """Return what may be published: years that rest on too few households are left out, and no count tells how few there are."""
     least = int(value("disclosure", "minimum_households"))
     kept = [point for point in made.trends if point.units is not None and point.units >= least]
-    few = (made.units or 0) < least
-    return made.model_copy(update={"trends": kept} | ({"units": None, "treated_units": None} if few else {}))
+    told: dict[str, Any] = {"trends": kept}
+    if (made.units or 0) < least:
+        told |= dict.fromkeys(("units", "treated_units", "rows"))
+        told["refusals"] = [without_counts(refusal) for refusal in made.refusals]
+    return made.model_copy(update=told)

@@ -33,7 +33,7 @@ from evalkit.income_effect import headline
 from evalkit.inference.joint_test import wald
 from evalkit.inference.linear import Inference, has_own_noise
 from evalkit.intake.personal_patterns import masked
-from evalkit.judgement import judged
+from evalkit.judgement import judge_noise, judged
 from evalkit.notices import Notice
 from evalkit.plan import followed
 from evalkit.public_findings import disclosed
@@ -95,6 +95,7 @@ def _found(study: Study, loaded: Loaded, design: Design, notices: tuple[Notice, 
     frame = loaded.frame
     comparison = Comparison.of(design)
     cells = GroupTime(study.method)(design)
+    judge_noise(study, design)
     sample = _sample(study, design, comparison, frame)
     truth = loaded.data.parent / "truth.json" if loaded.data else None
     too_few = min(sample.treated_clusters, sample.comparison_clusters) < TOO_FEW_CLUSTERS
@@ -148,6 +149,7 @@ def _found(study: Study, loaded: Loaded, design: Design, notices: tuple[Notice, 
         alike=alike(design),
         components=components_found(study, design, loaded, show, None if too_few else lambda part: _pretrend(study, part, sample)),
         published=list(study.published),
+        groups_named=None if study.who is None else [group.word for group in study.who.groups.values()],
         **{name: getattr(study, name) for name in _COPIED},
     )
     found = judged(found, study, design, comparison, loaded)

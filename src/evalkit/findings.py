@@ -367,15 +367,15 @@ class About(Frozen):
 class Described(About):
     """A study without a causal figure: why none can be given, what changed, and what would cure it.
 
-    ``trends`` are the means of those covered and, where there are some, of others; ``units`` and ``treated_units`` are counts,
-    absent where a public report hides them.
+    ``trends`` are the means of those covered and, where there are some, of others; ``units``, ``treated_units`` and ``rows`` are
+    counts, absent where a public report hides them.
     """
 
     verdict: Literal["refused"] = "refused"
     units: int | None
     treated_units: int | None
     periods: list[int]
-    rows: int
+    rows: int | None
 
 
 class Findings(About):
@@ -385,6 +385,7 @@ class Findings(About):
     ``other_scale`` is the headline of the same study on the level scale, as a check of the log scale; absent where the
     study itself is on the level scale; ``other_pretrend`` is its joint test of the years before. The verdict ``too_few`` (too few treated or comparison clusters for an interval) comes
     before all others: no range, no p-value, no pre-trend test. ``path_critical`` is absent where clusters are too few for a band.
+    ``groups_named`` are the groups that the study names beforehand, whose effects stand on a page of their own; absent without any.
     """
 
     dates: list[DateRow]
@@ -396,6 +397,7 @@ class Findings(About):
     path_critical: float | None
     estimators: list[EstimatorRow]
     covariate_words: Mapping[str, Words] = {}
+    groups_named: list[Words] | None = None
     alike: Alike | None = None
     components: Components | None = None
     not_used: list[NotUsed] = Field(default_factory=list)

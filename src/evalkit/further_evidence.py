@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from evalkit.design import Design
 from evalkit.diagnostics.spillovers import rings, spillovers
@@ -21,11 +22,12 @@ from evalkit.subset import on_rows_of, without_units
 
 Array = np.ndarray[Any, Any]
 
+NUMBERS = ("coordinates", "untouched", "intensity", "other_programmes", "second_comparison")  # keys whose columns hold numbers
 SAME = 0.05  # two comparisons whose difference has a smaller p-value do not agree
 
 
 def judge_columns(study: Study, design: Design) -> None:
-    """Raise StudyError for a column named under ``checks:`` that the data lack, with the key and the nearest columns."""
+    """Raise StudyError for a column named under ``checks:`` that the data lack or that cannot serve, with the key."""
     checks = study.checks
     if checks is None:
         return
@@ -43,6 +45,18 @@ def judge_columns(study: Study, design: Design) -> None:
         for name in names:
             if name not in columns:
                 raise StudyError(f"checks.{key}: " + unknown("column", name, columns))
+            if key in NUMBERS and not pd.api.types.is_numeric_dtype(design.panel.frame[name]):
+                raise StudyError(f"checks.{key}: the column {name!r} holds text. Name one with numbers.")
+    own = {study.outcome, *(part.column for part in study.components.values())}
+    if touched := [name for name in checks.untouched if name in own]:
+        raise StudyError(
+            f"checks.untouched: {touched[0]!r} is the outcome of the study or a part of it, which the programme is meant to change. "
+            "Name an outcome that it cannot touch."
+        )
+    if study.treatment.first_year in checks.other_programmes:
+        raise StudyError(
+            f"checks.other_programmes: {study.treatment.first_year!r} is the start of the programme itself. Name those of others."
+        )
 
 
 def further(study: Study, design: Design) -> dict[str, Any]:
@@ -67,7 +81,7 @@ def further(study: Study, design: Design) -> dict[str, Any]:
         if not named:
             continue
         try:
-            found |= look()
+            found |= {name: fact for name, fact in look().items() if fact == fact}  # no noise, no p-value: not known
         except StudyError:
             raise
         except EvalkitError:  # nobody near, no variation, a group too small: the grade lists the fact as not known

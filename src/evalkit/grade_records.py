@@ -91,3 +91,28 @@ class Refusal(Frozen):
     facts: dict[str, Any] = Field(default_factory=dict)
     may_tell: list[Remark] = Field(default_factory=list)
     cures: list[Remark] = Field(default_factory=list)
+
+
+COUNTED = ("units", "comparison_units", "share", "treated_clusters", "comparison_clusters", "smallest_p")
+"""Facts of a refusal from which the size of a group would follow."""
+COUNTED_CURES = ("more_treated", "more_comparison", "more_to_rank")
+"""Cures that say how many more would do, and so how many there are."""
+
+
+def without_counts(refusal: Refusal) -> Refusal:
+    """Return a refusal that may be published where a group is small: years are told, counts and shares are not.
+
+    Examples
+    --------
+    >>> without_counts(Refusal(code="no_comparison", facts={"units": 4, "start": 2017})).facts
+    {'units': None, 'start': 2017}
+    """
+    facts = {name: None if name in COUNTED else fact for name, fact in refusal.facts.items()}
+    cures = [
+        cure.model_copy(update={"facts": cure.facts | {"units": None}})
+        if refusal.code == "nearly_everybody" and "units" in cure.facts
+        else cure
+        for cure in refusal.cures
+        if cure.code not in COUNTED_CURES
+    ]
+    return refusal.model_copy(update={"facts": facts, "cures": cures})

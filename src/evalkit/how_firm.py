@@ -71,8 +71,11 @@ class Money:
     @classmethod
     def of(cls, top: Headline, scale: str) -> Money:
         """Return the money of a headline."""
-        base, growth = top.base.estimate, float(np.expm1(top.effect.estimate))
-        told = scale == "log" and 0.5 * base * abs(growth) <= top.money.estimate * np.sign(growth) <= 2 * base * abs(growth)
+        base = top.base.estimate
+        if scale != "log":  # an effect in yuan is no growth: its exponential overflows
+            return cls(base, base, scale)
+        growth = float(np.expm1(top.effect.estimate))
+        told = 0.5 * base * abs(growth) <= top.money.estimate * np.sign(growth) <= 2 * base * abs(growth)
         return cls(base, top.money.estimate / growth if told and growth else base, scale)
 
     @property

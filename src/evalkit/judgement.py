@@ -8,6 +8,7 @@ import numpy as np
 
 from evalkit.comparison import Comparison
 from evalkit.design import Design
+from evalkit.errors import StudyError
 from evalkit.evidence import evidence
 from evalkit.findings import Findings, Verdict
 from evalkit.firm_records import Permuted, Power
@@ -21,6 +22,7 @@ from evalkit.study_data import Loaded
 SIDE = 10  # clusters on a side from which the usual range is trusted; fewer are told, and fewer than TOO_FEW_CLUSTERS have no range
 NOBODY = 0.05  # of the units: a smaller comparison is none
 MOST = 0.5  # of the treated units: another programme in more of them makes the effect that of a bundle
+NO_NOISE = 1e-9  # of the outcome: units that differ by less differ by the rounding of the computer alone
 SAID = ("gain", "loss", "small_change")
 
 
@@ -38,6 +40,25 @@ def judged(findings: Findings, study: Study, design: Design, comparison: Compari
     verdict = allowed(findings.verdict, facts, grade, refusals)
     told = {"evidence": facts, "grade": grade, "refusals": refusals, "verdict": verdict}
     return findings.model_copy(update={**told, "warnings": list(_warnings(findings, facts, loaded))})
+
+
+def judge_noise(study: Study, design: Design) -> None:
+    """Refuse an outcome that moves alike in all units of a cohort, to the last digit: nothing can be learned about chance from it.
+
+    Raises
+    ------
+    StudyError
+        It names the column.
+    """
+    moves = np.diff(design.wide(design.y), axis=1)
+    cohorts, of = np.unique(design.cohort, return_inverse=True)
+    spread = [np.ptp(moves[of == cohort], axis=0) for cohort in range(len(cohorts)) if (of == cohort).sum() > 1]
+    if spread and not np.nanmax(np.array(spread), initial=0.0) > NO_NOISE * max(1.0, float(np.abs(design.y).max())):
+        raise StudyError(
+            f"outcome {study.outcome!r} grows by the same {'share' if study.scale == 'log' else 'amount'} in all units that start together, to the last digit, "
+            "so that nothing can be learned about chance from it. Incomes that were measured never do: look whether the column is filled, "
+            "copied or computed, and name the measured one."
+        )
 
 
 def allowed(said: Verdict, facts: Evidence, grade: Grade, refusals: list[Refusal]) -> Verdict:
@@ -74,10 +95,10 @@ def refused(findings: Findings, facts: Evidence) -> Iterator[Refusal]:
     if facts.comparison_share is not None and facts.comparison_share < NOBODY:
         told = {"comparison_units": sample.comparison_units, "units": sample.units, "share": facts.comparison_share}
         least = None if sample.treated_used is None else int(np.ceil(sample.treated_used * NOBODY / (1 - NOBODY)))
-        yield Refusal(
-            code="nearly_everybody", facts=told, may_tell=described,
-            cures=[Remark(code="not_covered", facts={"units": least, **window}), Remark(code="earlier_years", facts={"last": findings.window[0]})],
-        )  # fmt: skip
+        cures = [Remark(code="not_covered", facts={"units": least, **window})]
+        if sample.treated_from_start:  # earlier years help only where many had started before the window
+            cures.append(Remark(code="earlier_years", facts={"last": findings.window[0]}))
+        yield Refusal(code="nearly_everybody", facts=told, may_tell=described, cures=cures)
     if facts.definition_break:
         years = sorted(int(year) for r in findings.remarks if r.code == "INCOME_DEF_SWITCH" for year in r.facts["years"])
         cures = [Remark(code="window_after", facts={"year": years[-1]}), Remark(code="one_definition", facts={"year": years[0]})]

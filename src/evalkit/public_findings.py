@@ -23,7 +23,7 @@ from evalkit.findings import (
     TrendPoint,
 )
 from evalkit.firm_records import Firm, LeftOut, NotTold, Overturn, Permuted, Power
-from evalkit.grade_records import Reason
+from evalkit.grade_records import Reason, without_counts
 from evalkit.records import Remark
 
 CATEGORIES = {
@@ -120,37 +120,52 @@ def disclosed(findings: Findings, minimum: int | None = None) -> Findings:
 def _judgement(findings: Findings, hidden: bool, least: int) -> dict[str, Any]:
     """Return the judgement, the plan and the cost without the counts that would tell the size of a hidden group."""
     told: dict[str, Any] = {
-        "warnings": [*(_plain_warning(one) for one in findings.warnings), Remark(code="SMALL_CELL", facts={"minimum": least})],
+        "warnings": [
+            *(_plain_warning(one, hidden) for one in findings.warnings),
+            Remark(code="SMALL_CELL", facts={"minimum": least}),
+        ],
         "plan": findings.plan.without_counts() if findings.plan else None,
         "cost": findings.cost.without_counts(least) if findings.cost else None,
         "before_after": None,
     }
     if not hidden or findings.evidence is None or findings.grade is None:
         return told
-    reasons = {"reasons": _bare(findings.grade.reasons), "held": _bare(findings.grade.held)}
+    gone = _counting(findings)
+    reasons = {"reasons": _bare(findings.grade.reasons, gone), "held": _bare(findings.grade.held, gone)}
     return told | {
-        "evidence": findings.evidence.model_copy(update=dict.fromkeys(COUNTING)),
+        "evidence": findings.evidence.model_copy(update=dict.fromkeys(gone)),
         "grade": findings.grade.model_copy(update=reasons),
-        "refusals": [one.model_copy(update={"facts": {}, "cures": []}) for one in findings.refusals],
+        "refusals": [without_counts(one) for one in findings.refusals],
     }
 
 
 COUNTING = ("smaller_side", "comparison_share", "smallest_p")
 """Facts of a grade from which the size of a group would follow."""
+EXACT_SHARES = ("bundle_share", "overlap", "attrition_gap")
+"""Shares of a group: 0.571428... is four of seven. None of them and all of them tell nothing."""
 
 
-def _bare(reasons: list[Reason]) -> list[Reason]:
+def _counting(findings: Findings) -> tuple[str, ...]:
+    """Return the facts of the grade that would tell how few a group holds, or what leaving out one household changes."""
+    facts, firm = findings.evidence, findings.firm
+    gone = [*COUNTING, *(name for name in EXACT_SHARES if getattr(facts, name) not in (None, 0.0, 1.0))]
+    if firm is not None and isinstance(firm.permuted, Permuted) and firm.permuted.exact:
+        gone.append("permutation_p")
+    if findings.sample.clusters == findings.sample.units:
+        gone.append("flips")
+    return tuple(gone)
+
+
+def _bare(reasons: list[Reason], gone: tuple[str, ...]) -> list[Reason]:
     return [
-        one.model_copy(update={"facts": {name: None if name in COUNTING else fact for name, fact in one.facts.items()}})
+        one.model_copy(update={"facts": {name: None if name in gone else fact for name, fact in one.facts.items()}})
         for one in reasons
     ]
 
 
-def _plain_warning(warning: Remark) -> Remark:
-    return Remark(
-        code=warning.code,
-        facts={name: None if name in ("treated_clusters", "smallest_p") else fact for name, fact in warning.facts.items()},
-    )
+def _plain_warning(warning: Remark, hidden: bool) -> Remark:
+    gone = ("treated_clusters", "smallest_p", *(("share",) if hidden else ()))
+    return Remark(code=warning.code, facts={name: None if name in gone else fact for name, fact in warning.facts.items()})
 
 
 def smallest_hidden(counts: Mapping[Any, int | None], minimum: int, whole: bool = True) -> set[Any]:

@@ -346,3 +346,23 @@ def test_no_part_of_a_change_is_the_programmes_without_a_verdict_that_carries_it
     other = weak.model_copy(update={"run_id": "other-1"})
     for brief in (made(other), made(carried, other)):
         assert not any(text.startswith("The programme") for text in legend(brief))
+
+
+def test_two_runs_of_one_programme_are_told_apart(judged: Any) -> None:
+    first = judged()
+    second = first.model_copy(update={"title": Words(zh="另一份评估", en="Another evaluation")})
+    labels = [block.label for block in compose(made(first, second), "en").blocks if isinstance(block, Callout)]
+    assert labels[1].startswith("Another evaluation:") and labels[0] != labels[1]
+    same = [block.label for block in compose(made(first, first), "zh").blocks if isinstance(block, Callout)]
+    assert [label.partition("：")[0] for label in same] == ["run-0", "run-1"]
+
+
+@pytest.mark.parametrize("name", ["brief_effect", "brief_split"])
+def test_a_notebook_says_that_a_brief_without_a_causal_figure_has_none(name: str, refused: Described, lang: str) -> None:
+    assert {"zh": "原因见正文", "en": "its text says why"}[lang] in str(brief_notebook.figure(made(refused), name, lang))
+
+
+def test_the_range_of_one_county_is_called_a_prediction_interval(judged: Any, lang: str, of_one_county: Any) -> None:
+    alone = of_one_county(judged("too_few", full=False))
+    notes = [block.notes for block in compose(made(alone), lang).blocks if isinstance(block, Figure) and block.name == "brief_effect"]
+    assert {"zh": "95%预测区间", "en": "95% prediction interval"}[lang] in notes[0][0]

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from evalkit.case_records import Case, CasePoint, Donor, Matched, Placebo, Standing
+from evalkit.errors import ReportError
 from evalkit.firm_records import NotTold
 from evalkit.records import County, Remark
 from evalkit.report import blocks
-from evalkit.report.case_page import compose
+from evalkit.report.case_page import DRAW, compose
+from evalkit.report.county_pages import figure_of, frame_of
 from evalkit.report.pages import write_page
 from evalkit.report.trace import rows
 from evalkit.wording import check
@@ -169,3 +171,17 @@ def test_the_page_is_written_the_same_on_every_run(lang: str, case: Any, tmp_pat
     first, second = (write_page("case", case(), tmp_path / name, lang, ["html"]) for name in "ab")
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, second, strict=True))
     assert {path.name for path in first} >= {f"case_{name}.{lang}.svg" for name in ("standing", "path", "gap")}
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_a_notebook_says_that_a_page_leaves_a_figure_or_a_table_out(lang: str, case: Any) -> None:
+    bare = case(matched=[], chosen=None, not_matched=NotTold(reason="one_year"))
+    page = compose(bare, lang)
+    said = "原因见正文" if lang == "zh" else "its text says why"
+    assert not isinstance(figure_of(page, bare, "case_standing", DRAW), str)
+    assert all(said in str(figure_of(page, bare, name, DRAW)) for name in ("case_path", "case_gap"))
+    assert said in frame_of(page, "case_weights").columns[0]
+    with pytest.raises(ReportError, match="There is no figure 'path'"):
+        figure_of(page, bare, "path", DRAW)
+    with pytest.raises(ReportError, match="There is no table 'case_weight'"):
+        frame_of(page, "case_weight")

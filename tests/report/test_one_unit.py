@@ -163,3 +163,12 @@ def test_the_lines_of_one_county_are_called_prediction_intervals_in_the_picture(
     drawn = figures.event_study(of_one_county(example_findings("too_few")), "en")
     keys = [text.get_text() for legend in drawn.legends for text in legend.get_texts()]
     assert "95% prediction interval" in keys and "Pointwise 95% interval" not in keys
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_a_notebook_tells_the_remarks_of_one_unit(lang: str, example_findings: Any, of_one_county: Any) -> None:
+    from evalkit.report import notebook
+
+    few = Remark(code="FEW_CLUSTERS", facts={"clusters": 41, "treated_clusters": 1, "comparison_clusters": 40})
+    found = of_one_county(example_findings("too_few")).model_copy(update={"remarks": [few]})
+    assert "40" in notebook.remarks(found, lang)[0]

@@ -20,6 +20,7 @@ from evalkit.report.blocks import Callout, Document, Facts, Figure, Heading, Lis
 from evalkit.report.document import compose
 from evalkit.report.remarks import REMARKS
 from evalkit.report.voice import Voice
+from evalkit.study import Words
 from evalkit.wording import check
 from evalkit.words import LANGUAGES, Catalogue, WordsError, catalogue, placeholders
 
@@ -497,6 +498,13 @@ def test_a_lead_says_as_much_as_its_grade_carries(lang: str, example_findings: A
             first = callout(compose(example_findings(verdict, grade=grade), lang))
             assert words in first.lead and f"{'证据等级' if lang == 'zh' else 'evidence grade '}{letter}" in first.label
             assert [one for one in check(first.lead, lang, verdict, letter) if one.rule in ("strong_words", "probable_words")] == []
+
+
+def test_groups_named_beforehand_are_told_and_lead_to_their_page(lang: str, example_findings: Any) -> None:
+    named = example_findings(groups_named=[Words(zh="有劳动力户", en="households with labour")])
+    told = joined(compose(named, lang))
+    assert ("有劳动力户" if lang == "zh" else "households with labour") in told and "--parts who" in told
+    assert "--parts who" not in joined(compose(example_findings(), lang))
 
 
 def test_what_cannot_be_told_says_so_and_why(lang: str, example_findings: Any) -> None:

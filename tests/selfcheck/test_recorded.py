@@ -18,7 +18,7 @@ from evalkit.selfcheck import __main__ as command
 from evalkit.selfcheck import recorded as module
 from evalkit.selfcheck.checking import county_shape, matrix, matrix_of, selfcheck
 from evalkit.selfcheck.rates import counted
-from evalkit.selfcheck.recorded import as_csv, fingerprint, record, record_matrix, recorded_matrix, recorded_rates, stale
+from evalkit.selfcheck.recorded import as_csv, fingerprint, record, record_matrix, recorded_matrix, recorded_rates, stale, together
 from evalkit.selfcheck.worlds import worlds
 from evalkit.selfcheck_records import Rates
 
@@ -147,3 +147,13 @@ def test_some_worlds_alone_do_not_replace_the_recording(tmp_path: Path, monkeypa
 def test_an_unknown_world_is_told_by_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--worlds", "strng", "--store", str(tmp_path)]) == 2
     assert "Did you mean 'strong'" in capsys.readouterr().err
+
+
+def test_worlds_of_the_same_rules_are_recorded_one_after_the_other(tmp_path: Path) -> None:
+    whole = recorded_rates()
+    first, second = (whole.model_copy(update={"rows": rows}) for rows in (whole.rows[1:], whole.rows[:1]))
+    assert together(first, tmp_path) == first
+    record(first, tmp_path)
+    assert together(second, tmp_path) == whole
+    other_rules = second.model_copy(update={"rules": "0" * 16})
+    assert together(other_rules, tmp_path) == other_rules

@@ -177,3 +177,16 @@ def test_a_file_that_is_no_ledger_is_refused(ledger: Write, line: Line, tmp_path
     for path, options, told in refused:
         with pytest.raises(ReportError, match=told):
             read_ledger(path, **options)
+
+
+def test_a_column_that_stands_twice_is_told_whatever_pandas_calls_it(ledger: Write, line: Line, tmp_path: Path) -> None:
+    lines = ledger(line(1)).read_text(encoding="utf-8-sig").splitlines()
+    (tmp_path / "twice.csv").write_text(f"{lines[0]},kind\n{lines[1]},other\n", encoding="utf-8")
+    with pytest.raises(ReportError, match="has the columns kind twice"):
+        read_ledger(tmp_path / "twice.csv")
+
+
+def test_a_refusal_of_a_cell_does_not_repeat_an_identity_number(ledger: Write, line: Line) -> None:
+    with pytest.raises(ReportError, match="field in row 2") as refused:
+        read_ledger(ledger(line(1, field="11010519491231002X")))
+    assert "11010519491231002X" not in str(refused.value)

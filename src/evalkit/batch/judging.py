@@ -9,21 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evalkit.batch.failures import Failure
 from evalkit.batch.jobs import EVERY, NO_TITLES, PARTS, Asked, Job, Step, Task, Titles, labels
 from evalkit.batch.key import key, sha256
 from evalkit.batch.notebook import known_parameters
 from evalkit.comparison import Comparison
 from evalkit.county import NoCounty, counties, within
+from evalkit.dossier.checking import judge_columns
 from evalkit.errors import EvalkitError, NoComparison, StudyError
 from evalkit.intake.personal_patterns import safe
 from evalkit.places import shared
 from evalkit.site.entries import RESPONSES
 from evalkit.study import Study
 from evalkit.study_data import Loaded, designed, load, run_id
+from evalkit.who_gains.gaining import level_of_units
 
 NOTEBOOK = "10_intervention_effect.ipynb"
 INTAKE_NOTEBOOK = "00_data_intake.ipynb"
+WHOLE = "the whole area, without --county"
+COMPARED = "somebody to compare with; the report says what may be told without, and which data would cure it"
 PAGES = {
     "dossier": "11_robustness_dossier.ipynb",
     "who": "12_who_gains.ipynb",
@@ -83,13 +89,14 @@ def study_task(job: Job, study: Study, loaded: Loaded, asked: Asked, out: Path, 
 
     Raises StudyError, PanelError, RolloutError or DesignError for what the data do not allow.
     """
+    comparison = None
     with suppress(NoComparison):  # a report without a causal figure is a report
-        Comparison.of(designed(study, loaded.frame, loaded.events)[0])
+        comparison = Comparison.of(designed(study, loaded.frame, loaded.events)[0])
     identity = run_id(study, loaded, loaded.data.parent / "truth.json" if loaded.data else None)
     parameters: dict[str, Any] = {"study": str(job.path.resolve()), "data": _absolute(loaded.data)}
     if job.county is not None:
         parameters["county"] = job.county
-    steps = [Step(template(NOTEBOOK), "notebook.ipynb", parameters | _chosen(asked)), *_pages(job, study, loaded, asked, out)]
+    steps = [Step(template(NOTEBOOK), "notebook.ipynb", parameters | _chosen(asked)), *_pages(job, study, loaded, comparison, asked, out)]
     if study.intake is not None and not study.public and job.county is None:  # the page tells single rows: it stays in the office
         steps.append(_intake_step(job.path.parent / study.intake, loaded.data, asked, write_panel=False))
     what = {"study": study.model_dump(mode="json"), "seed": study.seed}
@@ -133,27 +140,46 @@ def _intake_step(mapping: Path, data: Path | None, asked: Asked, write_panel: bo
     return Step(template(INTAKE_NOTEBOOK), "data_intake.ipynb", parameters)
 
 
-def _pages(job: Job, study: Study, loaded: Loaded, asked: Asked, out: Path) -> Iterator[Step]:
+def _pages(
+    job: Job, study: Study, loaded: Loaded, comparison: Comparison | None, asked: Asked, out: Path
+) -> Iterator[Step]:
     """Yield the pages asked for besides the report; raises StudyError for one that the study cannot have, with what it lacks."""
     given = {"study": str(job.path.resolve()), "data": _absolute(loaded.data)} | _chosen(asked)
-    lacks = {
-        "who": "" if study.who else "who: (the groups and the poverty lines) in the study",
-        "scan": "county: (the column of counties) in the study"
-        if study.county is None
-        else "the whole area, without --county"
-        if job.county
-        else "",
-        "case": "" if job.county else "--county, the code or name of one county",
-        "dossier": "the whole area, without --county" if job.county else "",
-    }
+    lacks = {part: next(reasons, "") for part, reasons in _lacking(job, study, loaded, comparison).items()}
     for part in (part for part in PARTS[1:] if part in asked.parts):
         if lacking := lacks.get(part, ""):
             if set(asked.parts) >= set(PARTS):  # all of them means all that the study can have
                 continue
             raise StudyError(f"The page {part!r} of the study {study.name!r} needs {lacking}.")
+        if part in ("dossier", "who"):
+            judge_columns(study, [str(name) for name in loaded.frame.columns])
+        if part == "who":
+            level_of_units(study, loaded)
         own = {"county": job.county} if part in ("who", "case") and job.county else {}
         parameters = _of_brief(given, study, out) if part == "brief" else given | own
         yield Step(template(PAGES[part]), f"{part}.ipynb", parameters)
+
+
+def _lacking(job: Job, study: Study, loaded: Loaded, comparison: Comparison | None) -> dict[str, Iterator[str]]:
+    """Return what each page lacks, the first reason first."""
+    level = study.unit_level or (loaded.received.mapping.level if loaded.received else None)
+    covered = None if comparison is None else int(np.isin(comparison.cohort, comparison.cohorts).sum())
+    reasons = {
+        "who": {"who: (the groups and the poverty lines) in the study": not study.who},
+        "scan": {
+            "county: (the column of counties) in the study": study.county is None,
+            WHOLE: bool(job.county),
+            COMPARED: comparison is None or study.sample == "exited",
+        },
+        "case": {
+            "--county, the code or name of one county": not job.county,
+            "counties or villages as units, since a household may not be shown": level == "household",
+            COMPARED: comparison is None,
+            f"one covered unit in the county, where there are {covered}": covered != 1,
+        },
+        "dossier": {WHOLE: bool(job.county), COMPARED: comparison is None},
+    }
+    return {part: (reason for reason, lacking in listed.items() if lacking) for part, listed in reasons.items()}
 
 
 def _of_brief(given: dict[str, Any], study: Study, out: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evalkit import numerals
 from evalkit.errors import ReportError
 from evalkit.findings import Pretrend
-from evalkit.firm_records import Needed, Permuted
+from evalkit.firm_records import Needed, NotTold, Permuted
 from evalkit.records import Interval
 from evalkit.report import grading, refusals
 from evalkit.report.blocks import Callout, Fact
@@ -105,19 +105,34 @@ def _small_change(voice: Voice) -> tuple[str, list[str]]:
 
 
 def _weak(voice: Voice) -> tuple[str, list[str]]:
-    """Say what very weak evidence fits with; its number is a description."""
+    """Say what very weak evidence fits with; its number is a description, and a range without zero says what it leaves out."""
     percent = voice.findings.headline.percent
     small = percent.low is not None and percent.high is not None and percent.low <= 0 <= percent.high
     key = "small" if small else "higher" if percent.estimate > 0 else "lower"
+    one_sided = percent.low is not None and percent.high is not None and not small
     return voice.say(f"bottom.weak_{key}"), [
         voice.say("bottom.number_only", **_difference(voice)),
+        *([voice.say("bottom.weak_range")] if one_sided else []),
         _compared(voice),
         *_pretrend(voice),
     ]
 
 
 def _cannot_show(voice: Voice) -> tuple[str, list[str]]:
+    lead = _nothing_can_be_shown(voice)
+    points = [
+        voice.say("bottom.number_only", **_difference(voice)),
+        _compared(voice),
+        *refusals.cures(voice, voice.findings.refusals),
+    ]
+    return voice.join([lead, voice.say("bottom.not_nothing")]), points
+
+
+def _nothing_can_be_shown(voice: Voice) -> str:
+    """Say among how many assignments no rank can be small enough; a public report does not tell the numbers of small groups."""
     firm = voice.findings.firm
+    if firm is not None and isinstance(firm.permuted, NotTold) and firm.permuted.reason == "hidden":
+        return voice.say("bottom.cannot_show_hidden")
     if firm is None or not isinstance(firm.permuted, Permuted):
         raise ReportError(
             "Findings with the verdict cannot_show lack the result 'firm.permuted', the rank among other assignments."
@@ -125,13 +140,7 @@ def _cannot_show(voice: Voice) -> tuple[str, list[str]]:
     found = firm.permuted
     counts = {"items": found.items, "treated_items": found.treated}
     told = {name: voice.phrase("language.number_hidden") if n is None else numerals.fixed(n) for name, n in counts.items()}
-    lead = voice.say("bottom.cannot_show", **told, smallest_p=numerals.p_value(found.smallest_p))
-    points = [
-        voice.say("bottom.number_only", **_difference(voice)),
-        _compared(voice),
-        *refusals.cures(voice, voice.findings.refusals),
-    ]
-    return voice.join([lead, voice.say("bottom.not_nothing")]), points
+    return voice.say("bottom.cannot_show", **told, smallest_p=numerals.p_value(found.smallest_p))
 
 
 def _refused(voice: Voice) -> tuple[str, list[str]]:

@@ -10,7 +10,7 @@ from evalkit.before_after_records import BeforeAfter
 from evalkit.firm_records import NotTold
 from evalkit.plots.look import BAND, INK, NARROW, PALE, TOTAL, TREATED, WIDE, Picture, axes_for, is_narrow, look, value_ticks
 from evalkit.records import Interval
-from evalkit.report.brief_sections import part_key
+from evalkit.report.brief_sections import has_split, part_key
 from evalkit.report.brief_voice import BriefVoice, voices
 from evalkit.report.voice import Voice
 from evalkit.supervision.brief_records import Brief, Fieldwork, Share
@@ -77,7 +77,7 @@ def effect(brief: Brief, lang: str, narrow: bool = False) -> Picture:
 
 def split(brief: Brief, lang: str, narrow: bool = False) -> Picture:
     """Return an observed change as one bar of its parts, which add up to it; what falls stands left of nought."""
-    drawn = [voice for voice in voices(brief, lang) if isinstance(voice.run.rise, BeforeAfter)]
+    drawn = [voice for voice in voices(brief, lang) if has_split(voice)]
     with look():
         axes = _axes(brief, lang, "brief_split", narrow, (1.32 if narrow else 1.06) + ROW * (len(drawn) - 1))
         for place, voice in enumerate(drawn):
@@ -168,7 +168,7 @@ def _bare(axes: Any, drawn: list[BriefVoice]) -> None:
     """Leave bars without an axis of their own at the left; where there are several, each has its name."""
     axes.grid(False)
     axes.set_ylim(-len(drawn) + 0.5, 0.5)
-    names = [voice.common["own_programme"] for voice in drawn if voice.several]
+    names = [voice.name for voice in drawn if voice.several]
     axes.set_yticks([-float(place) for place in range(len(names))], names, fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from evalkit.errors import ReportError, unknown
 from evalkit.plots.look import Picture
 from evalkit.report import brief_figures, brief_page
-from evalkit.report.blocks import Block, Callout, Facts, Heading, Listing, Paragraph
+from evalkit.report.blocks import Block, Callout, Facts, Figure, Heading, Listing, Paragraph
 from evalkit.supervision.brief_records import Brief
+from evalkit.words import catalogue
 
 _PREFIX = "brief-"
 
@@ -44,8 +45,9 @@ def _lines(block: Block) -> Iterator[str]:
             return
 
 
-def figure(brief: Brief, name: str, lang: str) -> Picture:
-    """Return a figure of the brief; raises ReportError for a name that is none."""
+def figure(brief: Brief, name: str, lang: str) -> Picture | str:
+    """Return a figure of the brief, words where this brief has none; raises ReportError for a name that is none."""
     if name not in brief_figures.DRAW:
         raise ReportError(unknown("figure", name, list(brief_figures.DRAW)))
-    return brief_figures.DRAW[name](brief, lang)
+    there = [block.name for block in brief_page.compose(brief, lang).blocks if isinstance(block, Figure)]
+    return brief_figures.DRAW[name](brief, lang) if name in there else catalogue(lang).say("brief.figure.not_here")

@@ -77,8 +77,18 @@ class _Page:
             number=voice.phrase("language.figure", number=self.drawn),
             caption=voice.say(f"brief.figure.{name}"),
             description=voice.join([*first, voice.say(f"brief.figure.{name}_description"), *rows]),
-            notes=(voice.say(f"brief.figure.{name}_note", level=voice.common["level"]),),
+            notes=(voice.say(f"brief.figure.{name}_note", **self._ranges() if name == "effect" else {}),),
         )
+
+
+    def _ranges(self) -> dict[str, str]:
+        """Return what the thick lines of the effects are: one county alone has a prediction interval."""
+        kinds = distinct(
+            voice.phrase(f"brief.figure.interval{'_alone' if voice.alone else ''}", level=voice.common["level"])
+            for voice in self.voices
+            if brief_figures.has_effect(voice)
+        )
+        return {"interval": self.voice.catalogue.listing(kinds)}
 
 
 def _strip(page: _Page) -> Facts:

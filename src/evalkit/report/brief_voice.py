@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evalkit.findings import Described
 from evalkit.report import grading, refusals
 from evalkit.report.blocks import Fact
 from evalkit.report.bottom_line import MARKS, callout
-from evalkit.report.sources import distinct, without_marks
+from evalkit.report.sources import capitalised, distinct, without_marks
 from evalkit.report.voice import Voice
 from evalkit.supervision.brief_records import Brief, Reported
 from evalkit.supervision.recommendations import CARRIED, ENOUGH, UNRECORDED, letter
@@ -36,6 +36,8 @@ class BriefVoice(Voice):
     run: Reported
     several: bool
     detail: Detail = DETAILS[0]
+    name: str = ""
+    """What the run is called beside others: its programme, where these are of one its title, and with one title its number."""
 
     @property
     def described(self) -> Described | None:
@@ -62,7 +64,7 @@ class BriefVoice(Voice):
 
     def named(self, text: str) -> str:
         """Return a text with the programme before it, where the brief has several."""
-        return self.say("brief.label.of_programme", programme=self.common["own_programme"], label=text) if self.several else text
+        return self.phrase("brief.label.of_programme", programme=self.name, label=text) if self.several else text
 
     def missing(self) -> str:
         """Return that something was not computed."""
@@ -77,7 +79,13 @@ def voices(brief: Brief, lang: str, detail: Detail = DETAILS[0]) -> list[BriefVo
     for run in brief.runs:
         findings = run.findings
         made.append(BriefVoice(findings, lang, run, several, detail))
-    return made
+    return [replace(voice, name=name) for voice, name in zip(made, _names(made), strict=True)]
+
+
+def _names(made: list[BriefVoice]) -> list[str]:
+    """Return what each run is called: the first of programme, title and number that tells all of them apart."""
+    names = [[capitalised(voice.common["own_programme"]) for voice in made], [voice.title for voice in made]]
+    return next((each for each in names if len(set(each)) == len(each)), [voice.run.folder for voice in made])
 
 
 def parts(voice: BriefVoice) -> tuple[str, str, str, list[str]]:

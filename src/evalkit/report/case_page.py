@@ -328,7 +328,7 @@ class _Page:
     def methods(self) -> Iterator[Fact]:
         """Return how the figures are made."""
         if self.case.matched:
-            told = {"times": TIMES, "share": numerals.percent(100 / SHARE)}
+            told = {"times": TIMES, "share": f"{100 // SHARE}%"}
             for name in ("synthetic_control", "synthdid", "refuse", "rank"):
                 yield Fact(self.say(f"case.fact.{name}"), self.say(f"case.method.{name}", **told))
         for remark in self.case.remarks:

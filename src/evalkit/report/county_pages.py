@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import pandas as pd
+from pydantic import BaseModel
 
 from evalkit import numerals
 from evalkit.errors import ReportError, unknown
-from evalkit.report.blocks import Block, Callout, Document, Fact, Facts, Heading, Paragraph, Table, anchor
+from evalkit.plots.look import Picture
+from evalkit.report.blocks import Block, Callout, Document, Fact, Facts, Figure, Heading, Paragraph, Table, anchor
 from evalkit.report.sources import is_traced, linked
 from evalkit.report.voice import Voice
+from evalkit.words import catalogue
+
+TABLES = ("scan_counties", "case_forms", "case_weights")
 
 
 def framed(
@@ -55,20 +60,28 @@ def section_text(document: Document, name: str) -> str:
         here = block.anchor if isinstance(block, Heading) else here
         if isinstance(block, Paragraph):
             told.setdefault(here, []).append(block.text)
-    if name not in told:
-        raise ReportError(unknown("section", name, list(told)))
-    return "\n".join(told[name])
+    return "\n".join(told.get(name) or [catalogue(document.lang).say("case.not_here")])
 
 
 def frame_of(document: Document, name: str) -> pd.DataFrame:
-    """Return a table of a page as a reader sees it, for a notebook."""
+    """Return a table of a page as a reader sees it, for a notebook; an empty one where the page leaves it out."""
+    if name not in TABLES:
+        raise ReportError(unknown("table", name, TABLES))
     listed = {block.name: block for block in document.blocks if isinstance(block, Table)}
     if name not in listed:
-        raise ReportError(unknown("table", name, list(listed)))
+        return pd.DataFrame({catalogue(document.lang).say("case.not_here"): []})
     made = listed[name]
     rows = [[" · ".join(part for part in (cell.text, cell.detail) if part) for cell in row.cells] for row in made.rows]
     frame = pd.DataFrame(rows, columns=[column.label for column in made.columns]).rename_axis(columns=made.caption)
     return frame.set_index(made.columns[0].label)  # rows without a number, which would look like a place in a ranking
+
+
+def figure_of(document: Document, record: BaseModel, name: str, draw: Mapping[str, Callable[..., Picture]]) -> Picture | str:
+    """Return a figure of a page, drawn from its record, for a notebook; words where the page leaves it out."""
+    if name not in draw:
+        raise ReportError(unknown("figure", name, list(draw)))
+    there = any(isinstance(block, Figure) and block.name == name for block in document.blocks)
+    return draw[name](record, document.lang) if there else catalogue(document.lang).say("case.not_here")
 
 
 def see(voice: Voice, kind: Literal["figure", "table"], name: str, number: int) -> str:

@@ -129,6 +129,14 @@ def _components(voice: Voice) -> Iterator[Block]:
     yield table(voice, "components")
 
 
+def _gained(voice: Voice) -> Iterator[Block]:
+    named = voice.findings.groups_named
+    if named is None:
+        return
+    groups = [voice.say("gained.groups", groups=voice.catalogue.listing(map(voice.word, named)))] if named else []
+    yield Paragraph(voice.join([*groups, voice.say("gained.lines"), voice.say("gained.where")]))
+
+
 def _limits(voice: Voice) -> Iterator[Block]:
     remarks = distinct(limits(voice))
     fixed = [
@@ -173,6 +181,7 @@ _SECTIONS = {
     "refused": _refused,
     "alike": _alike,
     "components": _components,
+    "gained": _gained,
     "agree": agree_section,
     "cost": cost_section,
     "who": who_section,

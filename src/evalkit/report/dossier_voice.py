@@ -17,8 +17,11 @@ from evalkit.report.voice import Voice
 MARKS = {"pass": "○", "doubt": "◇", "fail": "▲", "not_applicable": "—"}
 RULES = tuple(f"R{number}" for number in range(1, 24))
 
-WITHOUT = {"breakdown": "_unlimited", "power": "_plain"}
+WITHOUT = {"breakdown": "_unlimited", "power": "_plain", "smallest_p": "_untested"}
 """How a sentence is called that lacks one of its numbers."""
+
+SPANS = (("smallest", "largest"), ("smallest_error", "largest_error"))
+"""Ends of a span; where a reader sees the same number twice, the sentence names it once."""
 
 # What a number is, by its name; what is no key here is a count or a plain number.
 EFFECTS = {
@@ -92,6 +95,10 @@ class DossierVoice:
         for name, suffix in WITHOUT.items():
             if facts.get(name, 0) is None and self.has(f"dossier.{check.rule}.said.{code}{suffix}"):
                 code += suffix
+        for ends in SPANS:
+            same = len({self.told(check, name, facts.get(name), sentence=True) for name in ends}) == 1
+            if same and self.has(f"dossier.{check.rule}.said.{code}_same"):
+                code += "_same"
         return self._coded(check, "said", Remark(code=code, facts=facts))
 
     def because(self, check: Check) -> str:

@@ -16,6 +16,7 @@ from evalkit.report.voice import StudyVoice
 FILE = "data/codes/grade_rules.csv"
 SHARES = ("comparison_share", "pretrend_power", "overlap", "bundle_share", "missing_share")
 SIZES = ("breakdown", "largest_imbalance")
+COUNTS = {"smaller_side": "cluster", "periods_before": "year"}
 SHOWN = 3  # reasons on the first page
 
 
@@ -61,7 +62,9 @@ def reason(voice: StudyVoice, one: Reason, held: bool = False) -> str:
     key = f"grade_{'held' if held else 'rule'}.{one.rule}"
     key += _variant(voice, key, one)
     if any(f"{{{name}}}" in voice.catalogue.sentences[key] for name in one.facts if name not in facts):
-        return voice.phrase("grade.hidden")
+        if voice.catalogue.has(f"{key}_hidden"):
+            return voice.phrase(f"{key}_hidden")
+        return voice.phrase("grade.hidden_held" if held else "grade.hidden", family=voice.phrase(f"grade_family.{one.family}"))
     return voice.phrase(key, **facts)
 
 
@@ -81,6 +84,8 @@ def _told(voice: StudyVoice, name: str, value: object) -> str:
         return numerals.percent(100 * value) if 0 < value < 0.01 else numerals.whole_percent(round(value, 2))
     if name == "attrition_gap":
         return numerals.points(100 * value, voice.lang)
+    if name in COUNTS:
+        return voice.count(int(value), COUNTS[name])
     if name in SIZES:
         return numerals.fixed(value, 2)
     return numerals.p_sentence(value) if name.endswith("_p") else numerals.fixed(value)

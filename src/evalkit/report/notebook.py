@@ -45,5 +45,5 @@ def _none(findings: Described, lang: str) -> str:
 
 def remarks(findings: Findings | Described, lang: str) -> list[str]:
     """Return what a reader must know about the data and the comparison, one sentence a remark."""
-    voice = StudyVoice(findings, lang)
+    voice = StudyVoice(findings, lang) if isinstance(findings, Described) else Voice(findings, lang)
     return [sentence(voice, remark) for remark in findings.remarks]

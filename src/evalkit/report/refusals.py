@@ -13,12 +13,10 @@ from evalkit.report.blocks import Block, Item, Listing, Paragraph
 from evalkit.report.sources import capitalised, distinct
 from evalkit.report.voice import StudyVoice, Voice
 
-COUNTED = ("units", "comparison_units", "more", "least", "treated_clusters", "comparison_clusters")
-
 
 def because(voice: StudyVoice, refusal: Refusal) -> str:
     """Return the reason of a refusal as a clause."""
-    told = voice.phrase(f"refusal.{refusal.code}", **_facts(voice, refusal))
+    told = voice.phrase(f"refusal.{refusal.code}{_ending(refusal)}", **_facts(voice, refusal))
     smallest = refusal.facts.get("smallest_p") if refusal.code == "too_few" else None
     if smallest is None or not isinstance(voice, Voice):
         return told
@@ -26,11 +24,19 @@ def because(voice: StudyVoice, refusal: Refusal) -> str:
     return rank if voice.ranges else voice.phrase("language.pause").join((told, rank))
 
 
+def _ending(refusal: Refusal) -> str:
+    """Return the ending of a sentence that has words of its own where a public report tells no number, or where one unit is all."""
+    units, share = (refusal.facts.get(name, 0) for name in ("units", "share"))
+    if share is None or (refusal.code == "no_comparison" and units is None):
+        return "_hidden"
+    return "_one" if refusal.code == "no_comparison" and units == 1 else ""
+
+
 def _facts(voice: StudyVoice, refusal: Refusal) -> dict[str, Any]:
     facts: dict[str, Any] = {name: value for name, value in refusal.facts.items() if name == "start"}
     if "units" in refusal.facts:
         facts["count"] = voice.count_units(refusal.facts["units"])
-    if "share" in refusal.facts:
+    if refusal.facts.get("share") is not None:
         facts["share"] = numerals.whole_percent(round(refusal.facts["share"], 3))
     if "years" in refusal.facts:
         facts["years"] = voice.years(refusal.facts["years"])
@@ -61,7 +67,8 @@ def cures(voice: StudyVoice, refusals: list[Refusal]) -> list[str]:
 
 def cure(voice: StudyVoice, remark: Remark) -> str:
     """Return as a phrase which data would cure a refusal."""
-    return voice.phrase(f"cure.{remark.code}", **_CURES.get(remark.code, _plain)(voice, remark.facts))
+    hidden = remark.code == "not_covered" and remark.facts["units"] is None
+    return voice.phrase(f"cure.{remark.code}{'_hidden' if hidden else ''}", **_CURES.get(remark.code, _plain)(voice, remark.facts))
 
 
 def _plain(voice: StudyVoice, facts: dict[str, Any]) -> dict[str, Any]:
@@ -97,8 +104,10 @@ _CURES: dict[str, Callable[[StudyVoice, dict[str, Any]], dict[str, Any]]] = {
 
 
 def warning(voice: StudyVoice, remark: Remark) -> str:
-    """Return a standard warning as a sentence."""
+    """Return a standard warning as a sentence; one whose numbers a public report does not tell has words of its own."""
     facts: dict[str, Any] = dict(remark.facts)
+    if any(value is None for value in facts.values()):
+        return voice.say(f"warning.{remark.code}_hidden")
     for name, value in remark.facts.items():
         if name in ("power", "share", "low"):
             facts[name] = numerals.whole_percent(round(value, 3))

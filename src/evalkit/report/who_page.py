@@ -28,12 +28,13 @@ from evalkit.report.who_sentences import (
     poverty_texts,
 )
 from evalkit.report.who_tables import line_cautions, table
-from evalkit.report.who_voice import WhoVoice, overtaken, present
+from evalkit.report.who_voice import TABLES, WhoVoice, overtaken, present
 from evalkit.who_records import Deciles, Groups, Poverty, Village, WhoGains
 
 __all__ = ["DRAW", "bottom_line", "compose", "drawn", "shown"]
 
 DRAW = who_figures.DRAW
+MEANS = ("county_means", "village_means")
 
 
 def compose(record: WhoGains, lang: str) -> Document:
@@ -51,7 +52,8 @@ def arranged(record: WhoGains, lang: str) -> Document:
     """Return the blocks of the page, traced or not; texts still hold the marks of traced numbers."""
     voice = WhoVoice.of(record, lang)
     ordinals = voice.phrase("language.ordinals").split()
-    sections = [(name, content) for name, make in _SECTIONS.items() if (content := list(make(voice)))]
+    told = _SECTIONS if isinstance(record.findings, Findings) else {"bottom_line": _bottom_line}  # one refusal is said once
+    sections = [(name, content) for name, make in told.items() if (content := list(make(voice)))]
     blocks: list[Block] = [_strip(voice)]
     for ordinal, (name, content) in zip(ordinals, sections, strict=False):
         title = voice.phrase("language.section", ordinal=ordinal, title=voice.say(f"gains.heading.{name}"))
@@ -82,18 +84,23 @@ def bottom_line(record: WhoGains, lang: str) -> str:
 
 
 def shown(record: WhoGains, name: str, lang: str) -> pd.DataFrame:
-    """Return a table of the page as a reader sees it; raises ReportError for one that this page does not have."""
+    """Return a table of the page as a reader sees it, an empty one where this record has none; raises ReportError for no table at all."""
+    if name in TABLES and name not in present(record, "table"):
+        return pd.DataFrame({_not_here(record, lang): []})
     made = table(WhoVoice.of(record, lang), name)
     rows = [[" · ".join(part for part in (cell.text, cell.detail) if part) for cell in row.cells] for row in made.rows]
     return pd.DataFrame(rows, columns=[column.label for column in made.columns]).rename_axis(columns=made.caption)
 
 
-def drawn(record: WhoGains, name: str, lang: str) -> Picture:
-    """Return a figure of the page; raises ReportError for one that this page does not have."""
-    there = present(record, "figure")
-    if name not in there:
-        raise ReportError(unknown("figure", name, there))
-    return DRAW[name](record, lang)
+def drawn(record: WhoGains, name: str, lang: str) -> Picture | str:
+    """Return a figure of the page, words where this record has none; raises ReportError for no figure at all."""
+    if name not in DRAW:
+        raise ReportError(unknown("figure", name, list(DRAW)))
+    return DRAW[name](record, lang) if name in present(record, "figure") else _not_here(record, lang)
+
+
+def _not_here(record: WhoGains, lang: str) -> str:
+    return WhoVoice.of(record, lang).say("gains.not_here")
 
 
 def _strip(voice: WhoVoice) -> Facts:
@@ -265,8 +272,11 @@ def _methods(voice: WhoVoice) -> Iterator[Block]:
         "poverty": isinstance(record.poverty, Poverty),
         "overtaking": isinstance(record.village, Village),
     }
+    means = "_means" if isinstance(record.deciles, NotTold) and record.deciles.reason in MEANS else ""
     items = [
-        Fact(voice.say(f"gains.method.{name}_label"), voice.say(f"gains.method.{name}")) for name, there in kept.items() if there
+        Fact(voice.say(f"gains.method.{name}_label"), voice.say(f"gains.method.{name}{means if name == 'groups' else ''}"))
+        for name, there in kept.items()
+        if there
     ]
     if items:
         yield Facts(tuple(items), "list")

@@ -10,7 +10,7 @@ from evalkit.errors import EvalkitError
 from evalkit.parallel import workers
 from evalkit.selfcheck.checking import matrix
 from evalkit.selfcheck.rates import rates
-from evalkit.selfcheck.recorded import code_print, fingerprint, print_of, record, record_matrix
+from evalkit.selfcheck.recorded import code_print, fingerprint, print_of, record, record_matrix, together
 from evalkit.selfcheck.worlds import worlds
 from evalkit.selfcheck_records import Rates
 
@@ -45,6 +45,7 @@ def _found(asked: argparse.Namespace) -> Rates:
     print(file=sys.stderr)
     folder = asked.out or (RECORDING if asked.worlds is None else None)
     if folder is not None:
+        found = together(found, folder)
         record(found, folder)
         if asked.matrix:
             record_matrix(matrix(asked.matrix, map=run, store=asked.store / f"matrix_{name}_{asked.matrix}.jsonl"), folder)
@@ -59,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--matrix", type=int, default=200, help="worlds of the threat x check matrix; 0 leaves the recorded one")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument(
-        "--out", type=Path, default=None, help="folder of the recording: data/selfcheck where all worlds are evaluated"
+        "--out",
+        type=Path,
+        default=None,
+        help="folder of the recording, of which other worlds stay: data/selfcheck where all worlds are evaluated",
     )
     parser.add_argument(
         "--store", type=Path, default=Path("outputs/selfcheck"), help="folder of finished blocks, to go on after a stop"

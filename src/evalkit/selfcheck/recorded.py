@@ -69,6 +69,23 @@ def stale(rates: Rates) -> list[Named]:
     return [name for name in names if getattr(rates, name) != fingerprint(name)]
 
 
+def together(rates: Rates, folder: str | Path) -> Rates:
+    """Return rates of some worlds with those of the other worlds that a folder holds, under the same rules, worlds and version.
+
+    Rates of other rules or worlds are left behind: they say nothing about those of today.
+    """
+    place = Path(folder) / RATES
+    if not place.is_file():
+        return rates
+    earlier = Rates.model_validate_json(place.read_text(encoding="utf-8"))
+    if any(getattr(earlier, name) != getattr(rates, name) for name in ("version", "rules", "worlds")):
+        return rates
+    rows = {row.world.world: row for row in (*earlier.rows, *rates.rows)}
+    order = [name for name in table(TABLES["worlds"])["world"] if name in rows]
+    seeds = (min(earlier.seeds[0], rates.seeds[0]), max(earlier.seeds[1], rates.seeds[1]))
+    return rates.model_copy(update={"rows": [rows[name] for name in order], "seeds": seeds})
+
+
 def record(rates: Rates, folder: str | Path) -> list[Path]:
     """Write rates as json and as a table; the same rates give the same bytes."""
     return [_written(rates.model_dump_json(indent=1), folder, RATES), _written(as_csv(rates), folder, TABLE)]

@@ -50,10 +50,8 @@ def brief(
     Raises
     ------
     ReportError
-        For a folder without results, results that cannot be read, simulated results beside real ones, an unknown stage, and a final
-        brief without a response.
-    IntakeError
-        For a response that holds what looks personal.
+        For a folder without results, results that cannot be read, simulated results beside real ones, an unknown stage, a final
+        brief without a response, and a response that holds what looks personal.
     """
     if stage not in get_args(Stage):
         raise ReportError(unknown("stage", stage, get_args(Stage)))

@@ -144,7 +144,8 @@ def _judged(table: pd.DataFrame, name: str) -> pd.DataFrame:
         raise ReportError(f"The ledger {name} lacks the columns {first_five(hints)}. A ledger has {', '.join(NEEDED)}.")
     if table.empty:
         raise ReportError(f"The ledger {name} holds no problem. Leave it out where there is none.")
-    if repeated := [column for column in (*NEEDED, *OPTIONAL) if list(table.columns).count(column) > 1]:
+    once = [re.sub(r"\.\d+$", "", column) for column in table.columns]  # pandas calls the second one kind.1
+    if repeated := [column for column in (*NEEDED, *OPTIONAL) if once.count(column) > 1]:
         raise ReportError(f"The ledger {name} has the columns {first_five(repeated)} twice. Keep one of each.")
     told = table[[column for column in (*NEEDED, *OPTIONAL) if column in table]].copy()
     told.attrs["ignored"] = len(table.columns) - len(told.columns)
@@ -212,7 +213,7 @@ def _day(text: str) -> date | None:
 
 def _refuse(name: str, column: str, rows: Iterable[int], cells: pd.Series, why: str) -> None:
     """Raise ReportError with the first five rows, when there are some."""
-    where = [f"row {row}" + (f" ({cells[row]!r})" if cells[row] else "") for row in rows]
+    where = [f"row {row}" + (f" ({safe(cells[row])!r})" if cells[row] else "") for row in rows]
     if where:
         raise ReportError(f"The ledger {name}: {column} in {first_five(where)} {why}.")
 

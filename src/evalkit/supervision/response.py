@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from evalkit.errors import ReportError
-from evalkit.intake.disclosure import refuse_leaks
+from evalkit.errors import ReportError, first_five
+from evalkit.intake.disclosure import inspect
 from evalkit.supervision.brief_records import Response, Stage
 from evalkit.words import catalogue
 
@@ -47,9 +47,7 @@ def received(path: Path, run_ids: Sequence[str]) -> Response:
     Raises
     ------
     ReportError
-        For a file that is not UTF-8.
-    IntakeError
-        For a text that holds what looks personal.
+        For a file that is not UTF-8, and for a text that holds what looks personal.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -59,7 +57,14 @@ def received(path: Path, run_ids: Sequence[str]) -> Response:
         ) from wrong
     with TemporaryDirectory() as folder:
         (Path(folder) / path.name).write_text(text, encoding="utf-8")
-        refuse_leaks(folder)
+        leaks = inspect(folder).leaks
+    if leaks:
+        words = catalogue("en")
+        found = first_five(f"{words.say(f'personal.{leak.what}')}: {leak.count:,}" for leak in leaks)
+        raise ReportError(
+            f"The response {path.name} holds what looks personal ({found}), and a brief shows it word for word. Ask the locality for a text "
+            "without it, and put that in its place."
+        )
     paragraphs = [line.strip() for line in _COMMENT.sub("", text).splitlines() if line.strip()]
     marked = _RUNS.search(text)
     to_runs = marked[1].split() if marked else []
@@ -89,7 +94,7 @@ def response_to(given: str | Path | None, results: Path, studies: Sequence[str],
     if stage == "final" and found.status == "awaited":
         raise ReportError(
             f"A final brief shows what the locality answered, and {_told(path)} holds nothing yet. Write the response there as it was "
-            f"received, or say response={NONE_RECEIVED!r} when the time for it has passed."
+            f"received, or say response={NONE_RECEIVED!r} (--response {NONE_RECEIVED}) when the time for it has passed."
         )
     return found
 

@@ -49,7 +49,7 @@ def who_gains_loaded(study: Study, loaded: Loaded) -> WhoGains:
             f"The study {study.name!r} does not say who: whose gain is asked for. Add who: with groups: (column, values, word), lines: "
             "[statistical, registry] and registered: (the column of the register)."
         )
-    level = _level(study, loaded)
+    level = level_of_units(study, loaded)
     findings = evaluate_loaded(study, loaded)
     if not isinstance(findings, Findings):
         refused = NotTold(reason="refused")
@@ -70,8 +70,8 @@ def who_gains_loaded(study: Study, loaded: Loaded) -> WhoGains:
     return disclosed(found) if study.public else found
 
 
-def _level(study: Study, loaded: Loaded) -> str:
-    """Return what a unit is: shares below a line are told of households, and of nothing else."""
+def level_of_units(study: Study, loaded: Loaded) -> str:
+    """Return what a unit is; raises StudyError where the study does not say: shares below a line are told of households, and of nothing else."""
     if study.unit_level is None and loaded.received is None:
         raise StudyError(
             "who: needs unit_level: county, village or household in the study: how many are poor and who passed whom can be told of "

@@ -364,5 +364,7 @@ def test_a_notebook_says_that_a_brief_without_a_causal_figure_has_none(name: str
 
 def test_the_range_of_one_county_is_called_a_prediction_interval(judged: Any, lang: str, of_one_county: Any) -> None:
     alone = of_one_county(judged("too_few", full=False))
-    notes = [block.notes for block in compose(made(alone), lang).blocks if isinstance(block, Figure) and block.name == "brief_effect"]
+    notes = [
+        block.notes for block in compose(made(alone), lang).blocks if isinstance(block, Figure) and block.name == "brief_effect"
+    ]
     assert {"zh": "95%预测区间", "en": "95% prediction interval"}[lang] in notes[0][0]

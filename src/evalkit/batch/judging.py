@@ -96,7 +96,10 @@ def study_task(job: Job, study: Study, loaded: Loaded, asked: Asked, out: Path, 
     parameters: dict[str, Any] = {"study": str(job.path.resolve()), "data": _absolute(loaded.data)}
     if job.county is not None:
         parameters["county"] = job.county
-    steps = [Step(template(NOTEBOOK), "notebook.ipynb", parameters | _chosen(asked)), *_pages(job, study, loaded, comparison, asked, out)]
+    steps = [
+        Step(template(NOTEBOOK), "notebook.ipynb", parameters | _chosen(asked)),
+        *_pages(job, study, loaded, comparison, asked, out),
+    ]
     if study.intake is not None and not study.public and job.county is None:  # the page tells single rows: it stays in the office
         steps.append(_intake_step(job.path.parent / study.intake, loaded.data, asked, write_panel=False))
     what = {"study": study.model_dump(mode="json"), "seed": study.seed}
@@ -140,9 +143,7 @@ def _intake_step(mapping: Path, data: Path | None, asked: Asked, write_panel: bo
     return Step(template(INTAKE_NOTEBOOK), "data_intake.ipynb", parameters)
 
 
-def _pages(
-    job: Job, study: Study, loaded: Loaded, comparison: Comparison | None, asked: Asked, out: Path
-) -> Iterator[Step]:
+def _pages(job: Job, study: Study, loaded: Loaded, comparison: Comparison | None, asked: Asked, out: Path) -> Iterator[Step]:
     """Yield the pages asked for besides the report; raises StudyError for one that the study cannot have, with what it lacks."""
     given = {"study": str(job.path.resolve()), "data": _absolute(loaded.data)} | _chosen(asked)
     lacks = {part: next(reasons, "") for part, reasons in _lacking(job, study, loaded, comparison).items()}

@@ -80,7 +80,6 @@ class _Page:
             notes=(voice.say(f"brief.figure.{name}_note", **self._ranges() if name == "effect" else {}),),
         )
 
-
     def _ranges(self) -> dict[str, str]:
         """Return what the thick lines of the effects are: one county alone has a prediction interval."""
         kinds = distinct(

@@ -530,7 +530,7 @@ def test_p_values_and_intervals_of_the_report_stand_in_one_line(example: Example
 
 def test_a_pdf_of_six_figures_takes_less_than_a_second_when_warm(illustrated: Any) -> None:
     document, drawings, _ = illustrated
-    assert len(drawings) == 6
+    assert len(drawings) == 7
     other = replace(document, title="另一份", footer="另一份")
     start = time.process_time()
     pdf.render(other, drawings)

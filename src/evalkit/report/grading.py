@@ -85,7 +85,7 @@ def _told(voice: StudyVoice, name: str, value: object) -> str:
     if name == "attrition_gap":
         return numerals.points(100 * value, voice.lang)
     if name in COUNTS:
-        return voice.count(int(value), COUNTS[name])
+        return voice.count(value if isinstance(value, int) else round(value), COUNTS[name])  # a plain int would lose its origin
     if name in SIZES:
         return numerals.fixed(value, 2)
     return numerals.p_sentence(value) if name.endswith("_p") else numerals.fixed(value)

@@ -112,8 +112,6 @@ def test_a_report_about_one_county_speaks_of_that_county_alone(
     captions = [block.caption for block in compose(found, lang).blocks if isinstance(block, Figure)]
     drawn = 2 if county else 3  # the gap and the means, and without a county the rise
     assert sum(name in caption for caption in captions) == drawn
-        2 if findings.county else 3
-    )  # the gap, the means, and without a county the rise
 
 
 def test_columns_of_nothing_but_dashes_are_in_the_files_alone(lang: str, example_findings: Any, of_one_county: Any) -> None:

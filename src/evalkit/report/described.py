@@ -22,13 +22,19 @@ def arranged(findings: Described, lang: str) -> Document:
     voice = StudyVoice(findings, lang)
     sections: dict[str, list[Block]] = {"bottom_line": [callout(voice)]}
     sections |= {name: made for name, make in _SECTIONS.items() if (made := list(make(voice, findings)))}
+    return laid_out(voice, sections)
+
+
+def laid_out(voice: StudyVoice, sections: dict[str, list[Block]]) -> Document:
+    """Return the page of a study: the strip of what it is about, and its sections, numbered in the language's own way."""
+    findings = voice.findings
     blocks: list[Block] = [strip(voice)]
     for ordinal, (name, content) in zip(voice.phrase("language.ordinals").split(), sections.items(), strict=False):
         title = voice.phrase("language.section", ordinal=ordinal, title=voice.say(f"heading.{name}"))
         blocks += [Heading(title, name.replace("_", "-")), *content]
     title, window = voice.title, voice.window(*findings.window)
     return Document(
-        lang=lang,
+        lang=voice.lang,
         tag=voice.phrase("language.tag"),
         title=title,
         kicker=voice.say("page.kind"),

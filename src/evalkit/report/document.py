@@ -9,7 +9,7 @@ from evalkit.firm_records import Overturn
 from evalkit.report import alike, components, described, firmness, grading, numbering, refusals
 from evalkit.report.agreement import agree_section
 from evalkit.report.before_after_blocks import before_after_section
-from evalkit.report.blocks import Block, Document, Facts, Heading, Item, Listing, Paragraph
+from evalkit.report.blocks import Block, Document, Facts, Item, Listing, Paragraph
 from evalkit.report.bottom_line import callout
 from evalkit.report.cost_blocks import cost_section
 from evalkit.report.figure_blocks import figure
@@ -41,26 +41,9 @@ def compose(findings: Findings | Described, lang: str) -> Document:
 def arranged(findings: Findings, lang: str) -> Document:
     """Return the blocks of a report as they are made of findings, traced or not; texts still hold the marks of traced numbers."""
     voice = Voice(findings, lang)
-    sections = [("bottom_line", list(_bottom_line(voice)))]
-    sections += [(name, made) for name, make in _SECTIONS.items() if (made := list(make(voice)))]
-    ordinals = voice.phrase("language.ordinals").split()
-    blocks: list[Block] = [described.strip(voice)]
-    for ordinal, (name, content) in zip(ordinals, sections, strict=False):
-        title = voice.phrase("language.section", ordinal=ordinal, title=voice.say(f"heading.{name}"))
-        blocks += [Heading(title, name.replace("_", "-")), *content]
-    title, window = voice.title, voice.window(*findings.window)
-    return Document(
-        lang=lang,
-        tag=voice.phrase("language.tag"),
-        title=title,
-        kicker=voice.say("page.kind"),
-        page_title=voice.say("page.brief_title", title=title, window=window),
-        banner=voice.say("status.simulated") if findings.simulated else "",
-        banner_text=voice.say("status.simulated_long") if findings.simulated else "",
-        footer=voice.say("page.footer", title=title, run_id=findings.run_id),
-        page_number=(voice.phrase("page.print_page"), voice.phrase("page.print_page_end")),
-        blocks=tuple(blocks),
-    )
+    sections = {"bottom_line": list(_bottom_line(voice))}
+    sections |= {name: made for name, make in _SECTIONS.items() if (made := list(make(voice)))}
+    return described.laid_out(voice, sections)
 
 
 def _bottom_line(voice: Voice) -> Iterator[Block]:

@@ -179,7 +179,7 @@ def test_everything_works_by_keyboard_alone(visit: Any, local: str) -> None:
     assert page.evaluate(f"{focused}.id") == "reports" and page.evaluate("location.hash") == ""
     page.reload()
     seen = []
-    for _ in range(16):
+    for _ in range(17):
         press("Tab")
         seen.append(
             page.evaluate(

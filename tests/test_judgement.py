@@ -166,7 +166,15 @@ def test_more_dose_and_an_untouched_outcome_are_looked_at_where_they_are_named()
     found = judged(frame, checks={"intensity": "dose", "untouched": {"rain": {"zh": "降雨", "en": "rainfall"}}})
     assert isinstance(found, Findings) and found.evidence is not None
     assert found.evidence.dose_monotone is True and (found.evidence.dose_p or 1) < 0.01
-    assert (found.evidence.untouched_p or 0) > 0.01
+    assert (found.evidence.untouched_p or 0) > 0.01 and found.evidence.untouched_within is False  # rain varies by ten per cent
+
+
+def test_an_outcome_that_is_known_well_and_did_not_move_raises_the_grade() -> None:
+    frame = panel().assign(rain=lambda one: np.random.default_rng(9).normal(50, 0.5, len(one)))
+    found = judged(frame, checks={"untouched": {"rain": {"zh": "降雨", "en": "rainfall"}}})
+    assert isinstance(found, Findings) and found.evidence is not None and found.grade is not None
+    assert found.evidence.untouched_within is True and (found.evidence.untouched_p or 0) >= 0.1
+    assert "untouched_held" in [one.rule for one in found.grade.reasons]
 
 
 def test_a_second_comparison_agrees_unless_it_grows_otherwise() -> None:
@@ -190,7 +198,8 @@ def test_a_second_comparison_agrees_unless_it_grows_otherwise() -> None:
         ("gain", {"sample": "exited"}, "refused"),
         ("unclear", {"breakdown": 0.0}, "unclear"),
         ("pretrend_failed", {"pretrend_p": 0.01}, "pretrend_failed"),
-        ("too_few", {"sample": "exited"}, "too_few"),
+        ("too_few", {}, "too_few"),
+        ("too_few", {"sample": "exited"}, "refused"),
     ],
 )
 def test_a_verdict_is_what_the_evidence_allows(said: Any, changes: dict[str, Any], verdict: str) -> None:
@@ -266,37 +275,56 @@ def test_a_grade_can_be_worked_out_again_from_the_file(plain: Findings) -> None:
     assert again.evidence is not None and graded(again.evidence) == plain.grade
 
 
-SMALL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("too_few", {"covered": 3}, {}),
-    ("too_few", {"covered": 3}, {"sample": "exited"}),
-    ("nearly_everybody", {"units": 45, "covered": 43}, {}),
-    ("arrive_together", {"covered": 7}, {"checks": {"other_programmes": {"other": {"zh": "健康帮扶", "en": "health support"}}}}),
-    ("no_comparison", {"units": 4, "covered": 4}, {}),
-    ("no_comparison", {"units": 4, "covered": 4}, {"sample": "exited"}),
+HOUSEHOLDS: dict[str, Any] = {"public": True, "unit_level": "household", "unit_word": {"zh": "户", "en": "household"}}
+
+
+def with_a_small_group(units: int, covered: int, homes: int = 40) -> pd.DataFrame:
+    """A panel of households in villages, of which three more started before the window: too few for a public report to count."""
+    frame = panel(units=units, covered=covered)
+    number = frame["county"].str[1:].astype(int)
+    early = number >= units - 3
+    return frame.assign(start=frame["start"].mask(early, 2010), village=number % homes * 2 + (number < covered))
+
+
+SMALL: list[tuple[str, pd.DataFrame, dict[str, Any]]] = [
+    ("too_few", with_a_small_group(40, 15, homes=3), {"cluster": "village"}),
+    ("only_exited", with_a_small_group(40, 15), {"sample": "exited"}),
+    ("nearly_everybody", with_a_small_group(240, 226), {}),
+    (
+        "arrive_together",
+        with_a_small_group(40, 15),
+        {"checks": {"other_programmes": {"other": {"zh": "健康帮扶", "en": "health support"}}}},
+    ),
 ]
 
 
-@pytest.mark.parametrize(("code", "shape", "changes"), SMALL)
+@pytest.mark.parametrize(("code", "frame", "changes"), SMALL, ids=[code for code, *_ in SMALL])
 def test_a_public_refusal_is_told_without_the_size_of_a_small_group(
-    code: str, shape: dict[str, Any], changes: dict[str, Any]
+    code: str, frame: pd.DataFrame, changes: dict[str, Any]
 ) -> None:
-    found = judged(panel(**shape), public=True, unit_level="household", unit_word={"zh": "户", "en": "household"}, **changes)
-    assert code in codes(found)
+    found = judged(frame, **HOUSEHOLDS, **changes)
+    assert isinstance(found, Findings) and found.hidden is not None and code in codes(found)
     counted = ("units", "comparison_units", "share", "treated_clusters", "comparison_clusters", "smallest_p")
     assert {fact for refusal in found.refusals for name, fact in refusal.facts.items() if name in counted} <= {None}
     assert {
         fact for warning in found.warnings for name, fact in warning.facts.items() if name in (*counted, "treated_clusters")
     } <= {None}
-    if isinstance(found, Findings):
-        assert found.evidence is not None and found.evidence.bundle_share is None and found.evidence.flips is None
-    else:
-        assert found.rows is None and found.units is None
+    assert found.evidence is not None and found.evidence.bundle_share in (None, 0.0) and found.evidence.flips is None
     for lang in ("zh", "en"):
         text = notebook.bottom_line(found, lang)
         assert check(text, lang, found.verdict, found.grade.letter if found.grade else "N") == []
         assert "None" not in str(document.compose(found, lang).blocks[1])
         voice = StudyVoice(found, lang)
         assert all("None" not in refusals.warning(voice, one) for one in found.warnings)
+
+
+@pytest.mark.parametrize(("units", "covered", "group"), [(24, 9, "covered"), (24, 15, "compared"), (9, 9, "covered")])
+def test_a_public_report_on_few_households_is_refused(units: int, covered: int, group: str) -> None:
+    with pytest.raises(
+        StudyError, match=f"public: true tells no figure that rests on fewer than 10.*fewer are {group}.*public: false"
+    ):
+        judged(panel(units=units, covered=covered), **HOUSEHOLDS)
+    assert judged(panel(units=units, covered=covered), **(HOUSEHOLDS | {"public": False})).grade is not None
 
 
 def test_a_county_of_a_study_in_which_all_are_covered_at_once_is_described_too() -> None:

@@ -305,7 +305,7 @@ def test_what_a_run_would_refuse_the_plan_refuses_in_the_same_words(counties):
 # On the command line
 
 
-def test_the_command_writes_a_plan_beside_the_study_once(counties, quick, tmp_path):
+def test_the_command_writes_a_plan_beside_the_study_once(counties, quick, tmp_path, monkeypatch):
     counties.to_csv(tmp_path / "counties.csv", index=False)
     content: dict[str, Any] = yaml.safe_load((FOLDER / "industry.yml").read_text(encoding="utf-8"))
     (tmp_path / "mine.yml").write_text(
@@ -317,4 +317,9 @@ def test_the_command_writes_a_plan_beside_the_study_once(counties, quick, tmp_pa
     assert read(tmp_path / "mine.plan.json").hash == of(counties).hash
     again = CliRunner().invoke(app, command)
     assert again.exit_code == 1 and "a plan is a record" in again.output
-    assert CliRunner().invoke(app, [*command, "--force"]).exit_code == 0
+    made: list[Any] = []
+    monkeypatch.setattr(
+        "evalkit.report.pages.write_page", lambda name, record, folder, lang: made.append((name, folder, lang)) or []
+    )
+    assert CliRunner().invoke(app, [*command, "--force", "--pages", "--lang", "en"]).exit_code == 0
+    assert made == [("plan", tmp_path / "mine.plan.pages", "en")]  # another study's pages in the same folder stay as they are

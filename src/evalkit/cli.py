@@ -213,7 +213,9 @@ def plan(
         Path | None, typer.Option("--out", help="方案文件，不写为 STUDY.plan.json | The plan's file, STUDY.plan.json without it.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="覆盖已有的方案 | Replace a plan that is there.")] = False,
-    pages: Annotated[bool, typer.Option("--pages", help="同时写出方案页 | Write the plan as pages too, beside it.")] = False,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="同时写成页面，放在方案旁的同名文件夹 | Write pages too, in a folder of its name.")
+    ] = False,
     lang: Lang = Language.both,
 ) -> None:
     """在读取实施以后的结果之前，登记要估计什么 | Record what will be estimated, before outcomes after the start are read."""
@@ -231,7 +233,7 @@ def plan(
             from evalkit.report.pages import write_page
 
             for code in _languages(lang):
-                made = write_page("plan", record, written[0].parent, code)
+                made = write_page("plan", record, written[0].with_name(f"{written[0].stem}.pages"), code)
                 written += [path for path in made if path.name.startswith("plan.")]
     except (EvalkitError, OSError) as problem:
         _fail(problem, lang)

@@ -13,9 +13,10 @@ from evalkit.before_after_records import BeforeAfter
 from evalkit.codes import value
 from evalkit.findings import Described, TrendPoint
 from evalkit.grade import graded
-from evalkit.grade_records import Evidence, Refusal, without_counts
+from evalkit.grade_records import Evidence, Refusal
 from evalkit.notices import Notice
 from evalkit.panel import Panel
+from evalkit.public_findings import judge_size
 from evalkit.records import Remark
 from evalkit.rollout import Rollout
 from evalkit.study import Study
@@ -34,6 +35,9 @@ def described(study: Study, loaded: Loaded) -> Described:
         When the data cannot be read as the study says.
     """
     panel, rollout, _ = rolled(study, loaded.frame, loaded.events)
+    public = study.public and unit_level(study, loaded) == "household"
+    if public:
+        judge_size(covered=len(panel.units))
     start = int(rollout.first_treated[np.isfinite(rollout.first_treated)].max())
     before = int((panel.periods < start).sum())
     facts = Evidence(design="before_after", sample=study.sample, periods_before=before)
@@ -68,7 +72,7 @@ def described(study: Study, loaded: Loaded) -> Described:
         trends=_trends(study, panel, rollout),
         **{name: getattr(study, name) for name in _COPIED},
     )
-    told = _public(made) if study.public and unit_level(study, loaded) == "household" else made
+    told = _public(made) if public else made
     rise = rise_of_covered(told)
     return told.model_copy(update={"before_after": rise}) if isinstance(rise, BeforeAfter) else told
 
@@ -113,11 +117,6 @@ def _trends(study: Study, panel: Panel, rollout: Rollout) -> list[TrendPoint]:
 
 
 def _public(made: Described) -> Described:
-    """Return what may be published: years that rest on too few households are left out, and no count tells how few there are."""
+    """Return what may be published: years that rest on too few households are left out."""
     least = int(value("disclosure", "minimum_households"))
-    kept = [point for point in made.trends if point.units is not None and point.units >= least]
-    told: dict[str, Any] = {"trends": kept}
-    if (made.units or 0) < least:
-        told |= dict.fromkeys(("units", "treated_units", "rows"))
-        told["refusals"] = [without_counts(refusal) for refusal in made.refusals]
-    return made.model_copy(update=told)
+    return made.model_copy(update={"trends": [point for point in made.trends if point.units is not None and point.units >= least]})

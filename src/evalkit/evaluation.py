@@ -36,7 +36,7 @@ from evalkit.intake.personal_patterns import masked
 from evalkit.judgement import judge_noise, judged
 from evalkit.notices import Notice
 from evalkit.plan import followed
-from evalkit.public_findings import disclosed
+from evalkit.public_findings import disclosed, judge_size
 from evalkit.records import Interval, Remark, number
 from evalkit.study import Study
 from evalkit.study_data import Loaded, designed, load, run_id, says_simulated
@@ -97,6 +97,8 @@ def _found(study: Study, loaded: Loaded, design: Design, notices: tuple[Notice, 
     cells = GroupTime(study.method)(design)
     judge_noise(study, design)
     sample = _sample(study, design, comparison, frame)
+    if study.public and unit_level(study, loaded) == "household":
+        judge_size(covered=sample.treated_used, compared=sample.comparison_units)
     truth = loaded.data.parent / "truth.json" if loaded.data else None
     too_few = min(sample.treated_clusters, sample.comparison_clusters) < TOO_FEW_CLUSTERS
     show = _shown(study, too_few)

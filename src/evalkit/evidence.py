@@ -13,9 +13,10 @@ from evalkit.errors import DesignError
 from evalkit.evidence_limits import UNLIMITED
 from evalkit.findings import Alike, Findings
 from evalkit.firm_records import LeftOut, Overturn, Permuted, Power
-from evalkit.further_evidence import further, judge_columns
+from evalkit.further_evidence import further
 from evalkit.grade_records import Evidence
 from evalkit.study import Study
+from evalkit.study_columns import judge_columns
 from evalkit.study_data import Loaded
 
 OPEN_QUESTIONS = (
@@ -41,7 +42,7 @@ def evidence(findings: Findings, study: Study, design: Design, comparison: Compa
     StudyError
         For a column named under ``checks:`` that the data lack.
     """
-    judge_columns(study, design)
+    judge_columns(study, design.panel.frame)
     sample = findings.sample
     treated, others = sample.treated_used or 0, sample.comparison_units or 0
     facts: dict[str, Any] = {

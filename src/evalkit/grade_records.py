@@ -22,7 +22,8 @@ class Evidence(Frozen):
     p-value that randomisation can give. ``estimators_opposed`` and ``estimators_outside`` count other estimators with another sign, and
     outside the range of the headline; ``money_opposed`` says that the same comparison in money has the other sign.
     ``definition_break`` says that the definition of income changes within the window and touches the groups differently, ``straddles``
-    that the range holds both zero and a change worth telling.
+    that the range holds both zero and a change worth telling, ``untouched_within`` that a move worth telling of the outcomes that the
+    programme cannot touch lies outside their ranges.
     """
 
     design: Literal["lottery", "discontinuity", "parallel", "matching", "before_after"]
@@ -54,6 +55,7 @@ class Evidence(Frozen):
     dose_p: float | None = None
     dose_monotone: bool | None = None
     untouched_p: float | None = None
+    untouched_within: bool | None = None
 
 
 class Reason(Frozen):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from evalkit.aggregation import aggregate
+from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.diagnostics import detectable
 from evalkit.diagnostics.pretrend import NotTestable, in_yuan
@@ -24,6 +25,7 @@ from evalkit.inference.permutation import Permutation, permute
 from evalkit.inference.replay import replay
 from evalkit.inference.wild import wild_bootstrap
 from evalkit.intake.personal_patterns import safe
+from evalkit.kernels.mean_changes import Cell, cell_weights, without_clusters
 from evalkit.notices import Notice
 from evalkit.records import Remark, number
 from evalkit.study import Study
@@ -54,6 +56,39 @@ class Overall:
     def __call__(self, design: Design) -> Estimate:
         """Return the average effect of a design."""
         return aggregate(GroupTime(self.method)(design), "overall")
+
+    def without_clusters(self, design: Design, codes: Array, G: int) -> Array | None:
+        """Return (G, 1) the effect without every cluster, NaN where a cohort lies in it whole; None where cells are no plain means."""
+        cells = _plain_cells(design)
+        if cells is None:
+            return None
+        found = without_clusters(cells, codes, G)
+        for cohort in np.unique(design.cohort):  # without a whole cohort others are compared, over other years
+            member = design.cohort == cohort
+            found[np.bincount(codes[member], minlength=G) == member.sum()] = np.nan
+        return found[:, None]
+
+    def outcome_weights(self, design: Design) -> Array | None:
+        """Return (N, T) the weights with which outcomes add up to the effect; None where cells are no plain means."""
+        cells = _plain_cells(design)
+        return None if cells is None else cell_weights(cells, design.wide(design.y).shape)
+
+
+def _plain_cells(design: Design) -> list[Cell] | None:
+    """Return the cells of an average effect where they are differences of mean changes, whose shares follow from the sizes of cohorts.
+
+    They are in balanced panels without covariates and weights, whatever the method.
+    """
+    if not design.balanced or design.covariates or design.w is not None:
+        return None
+    comparison, wide = Comparison.of(design), design.wide(design.y)
+    at = {int(period): place for place, period in enumerate(design.periods)}
+    return [
+        Cell(wide, at[time], at[base], design.cohort == cohort, comparison.of_cell(cohort, time, base))
+        for cohort in comparison.cohorts
+        for time, base in comparison.pairs(cohort)
+        if time >= cohort
+    ]
 
 
 @dataclass(frozen=True)
@@ -411,7 +446,7 @@ def _plan(study: Study, cluster: str, money: Money) -> dict[str, Any]:
     return {
         "cluster": None if cluster == study.unit else cluster,
         "level": 1 - study.level,
-        "estimator": GroupTime(study.method),
+        "estimator": Overall(study.method),
         "base_income": money.base,
         "scale": study.scale,
     }

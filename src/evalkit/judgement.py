@@ -64,8 +64,9 @@ def judge_noise(study: Study, design: Design) -> None:
 def allowed(said: Verdict, facts: Evidence, grade: Grade, refusals: list[Refusal]) -> Verdict:
     """Return the verdict that evidence allows for what the range says.
 
-    What has no range stays as it is; then comes a refusal of the effect; a premise that the years before contradict stays as it is;
-    a rank that can never be small shows nothing whatever the estimate; and with the lowest grade nobody can tell.
+    A grade of N refuses the effect before all else; what has no range stays as it is; then comes a break of the definition; a premise
+    that the years before contradict stays as it is; a rank that can never be small shows nothing whatever the estimate; and with the
+    lowest grade nobody can tell.
 
     Examples
     --------
@@ -74,9 +75,11 @@ def allowed(said: Verdict, facts: Evidence, grade: Grade, refusals: list[Refusal
     >>> allowed("gain", facts, graded(facts), [])
     'weak'
     """
+    if grade.letter == "N":
+        return "refused"
     if said in ("too_few", "one_unit"):
         return said
-    if grade.letter == "N" or any(refusal.code in ("only_exited", "nearly_everybody", "definition_break") for refusal in refusals):
+    if any(refusal.code == "definition_break" for refusal in refusals):
         return "refused"
     if said not in SAID:
         return said

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from evalkit.codes import value
+from evalkit.errors import StudyError
 from evalkit.findings import (
     Alike,
     Cohort,
@@ -115,6 +116,36 @@ def disclosed(findings: Findings, minimum: int | None = None) -> Findings:
     told = told.model_copy(update=_judgement(findings, bool(hidden), least))
     periods = sorted({period for _, period in _periods(findings.trends) - _periods(trends)})
     return told.model_copy(update={"hidden": Hidden(minimum=least, event_times=gone, periods=periods)})
+
+
+def judge_size(**households: int | None) -> None:
+    """Refuse a public report of groups so small that its figures would tell the income of single households.
+
+    Parameters
+    ----------
+    households : int or None, by the word of their group
+        How many households each group holds; None where there is no such group.
+
+    Raises
+    ------
+    StudyError
+        It names the group and the least that a public report may rest on, ``minimum_households`` in data/codes/disclosure.csv.
+
+    Examples
+    --------
+    >>> judge_size(covered=10, compared=None)
+    >>> judge_size(covered=9, compared=40)
+    Traceback (most recent call last):
+    ...
+    evalkit.errors.StudyError: public: true tells no figure that rests on fewer than 10 households, and fewer are covered...
+    """
+    least = int(value("disclosure", "minimum_households"))
+    few = [word for word, count in households.items() if count is not None and count < least]
+    if few:
+        raise StudyError(
+            f"public: true tells no figure that rests on fewer than {least} households, and fewer are {' and fewer are '.join(few)}. "
+            "Evaluate a larger area together, widen the window, or set public: false for a report that stays inside."
+        )
 
 
 def _judgement(findings: Findings, hidden: bool, least: int) -> dict[str, Any]:

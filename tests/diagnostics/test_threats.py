@@ -15,13 +15,14 @@ import pytest
 
 import evalkit as ek
 from evalkit.diagnostics.checks import CHECKS, Check, Trial
-from evalkit.diagnostics.threats import ThreatMatrix, threat_matrix, tried, wilson
+from evalkit.diagnostics.threats import ThreatMatrix, threat_matrix, tried
 from evalkit.diagnostics.two_way_moments import coefficients_without, moments, reassigned_coefficients
 from evalkit.errors import DesignError, EstimateError
 from evalkit.inference.joint_test import wald
 from evalkit.inference.permutation import permute
 from evalkit.parallel import workers
 from evalkit.planted import THREATS, design_of, plantable, seed_of, world
+from evalkit.proportion import wilson
 from evalkit.shape import Shape, panel_shape
 from evalkit.subset import with_starts, without_units
 from evalkit.words import LANGUAGES, catalogue

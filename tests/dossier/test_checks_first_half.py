@@ -14,7 +14,7 @@ from evalkit.diagnostics.variations import Periods, with_outcome
 from evalkit.dossier import checking
 from evalkit.dossier.baseline import event_study, stepwise_controls
 from evalkit.dossier.bundle import other_programmes
-from evalkit.dossier.checking import CHECKS, checked, judge_columns, work_of
+from evalkit.dossier.checking import CHECKS, checked, work_of
 from evalkit.dossier.groups import groups
 from evalkit.dossier.matching import level_difference, matching
 from evalkit.dossier.mechanisms import mechanisms
@@ -30,6 +30,7 @@ from evalkit.findings import ComponentRow, Components
 from evalkit.firm_records import NotTold, Overturn, Power
 from evalkit.records import Interval
 from evalkit.study import Treatment
+from evalkit.study_columns import judge_columns
 from evalkit.subset import without_units
 
 FIRST_HALF = [f"R{number}" for number in range(1, 13)]
@@ -116,7 +117,7 @@ def test_a_misspelt_column_is_an_error_that_names_the_key_and_the_nearest_column
     with pytest.raises(
         StudyError, match=r"checks\.regions.*'regoin'.*region.*who\.groups\.hilly\.column.*'hils'.*hills.*The data have county"
     ):
-        judge_columns(asked.study, [str(name) for name in quiet.loaded.frame.columns])
+        judge_columns(asked.study, quiet.loaded.frame)
 
 
 def test_without_a_causal_figure_there_is_nothing_to_check(quiet: Any, monkeypatch: pytest.MonkeyPatch) -> None:

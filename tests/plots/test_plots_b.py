@@ -21,7 +21,6 @@ import evalkit as ek
 from evalkit.diagnostics.bacon import FORBIDDEN, bacon
 from evalkit.diagnostics.balance import balance
 from evalkit.diagnostics.placebos import placebo_in_time
-from evalkit.diagnostics.threats import wilson
 from evalkit.errors import ReportError
 from evalkit.inference.replay import placebo
 from evalkit.plots.bacon import MARKS, plot_bacon
@@ -34,6 +33,7 @@ from evalkit.plots.notes import CLOSING, broken, ems
 from evalkit.plots.overlap import plot_overlap
 from evalkit.plots.placebos import plot_placebos
 from evalkit.plots.synthetic_paths import plot_synthetic_paths
+from evalkit.proportion import wilson
 from evalkit.words import LANGUAGES
 
 DESIGN = ek.example_design(units=40)

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from evalkit.diagnostics.threats import wilson
 from evalkit.errors import ReportError
 from evalkit.firm_records import NotTold
+from evalkit.proportion import wilson
 from evalkit.supervision.brief_records import Share
 from evalkit.supervision.ledger import is_widespread, read_ledger, share_of
 

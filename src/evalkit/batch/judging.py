@@ -17,14 +17,13 @@ from evalkit.batch.key import key, sha256
 from evalkit.batch.notebook import known_parameters
 from evalkit.comparison import Comparison
 from evalkit.county import NoCounty, counties, within
-from evalkit.dossier.checking import judge_columns
 from evalkit.errors import EvalkitError, NoComparison, StudyError
 from evalkit.intake.personal_patterns import safe
 from evalkit.places import shared
 from evalkit.site.entries import RESPONSES
 from evalkit.study import Study
+from evalkit.study_columns import judge_columns
 from evalkit.study_data import Loaded, designed, load, run_id
-from evalkit.who_gains.gaining import level_of_units
 
 NOTEBOOK = "10_intervention_effect.ipynb"
 INTAKE_NOTEBOOK = "00_data_intake.ipynb"
@@ -153,8 +152,10 @@ def _pages(job: Job, study: Study, loaded: Loaded, comparison: Comparison | None
                 continue
             raise StudyError(f"The page {part!r} of the study {study.name!r} needs {lacking}.")
         if part in ("dossier", "who"):
-            judge_columns(study, [str(name) for name in loaded.frame.columns])
+            judge_columns(study, loaded.frame)
         if part == "who":
+            from evalkit.who_gains.gaining import level_of_units  # the estimators come along: only those who ask for it pay
+
             level_of_units(study, loaded)
         own = {"county": job.county} if part in ("who", "case") and job.county else {}
         parameters = _of_brief(given, study, out) if part == "brief" else given | own

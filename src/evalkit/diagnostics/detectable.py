@@ -19,6 +19,7 @@ from evalkit.errors import DesignError, unknown
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
 from evalkit.income_components import named_effects
+from evalkit.inference.known import known_weights
 from evalkit.inference.simulated_power import Noise, simulated_power, with_outcome
 from evalkit.notices import Notice
 from evalkit.parallel import Map
@@ -39,6 +40,10 @@ class Overall:
     def __call__(self, design: Design) -> Estimate:
         """Return the overall effect of a design."""
         return named_effects(self.estimator(design), "overall", "")
+
+    def outcome_weights(self, design: Design) -> Array | None:
+        """Return (N, T) the weights on outcomes, where the estimator knows them."""
+        return known_weights(self.estimator, design)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from scipy import special
 from evalkit.design import Design
 from evalkit.errors import DesignError
 from evalkit.estimate import Estimate, sum_within
+from evalkit.inference.known import known_weights
 from evalkit.inference.simulated_power import Noise, with_outcome
 
 Array = np.ndarray[Any, Any]
@@ -94,10 +95,24 @@ def spread_of(design: Design, weights: Array, noise: Noise, codes: Array) -> Spr
 
 
 def row_weights(design: Design, estimator: Estimator) -> Array:
-    """Return (n,) weights c with which an estimate adds up outcomes, theta = c'y.
+    """Return (n,) weights c with which an estimate adds up outcomes, theta = c'y; both are held beside each other on one outcome.
 
     Raises DesignError when the estimate is not such a sum, or rows are missing in too many different ways.
     """
+    known = known_weights(estimator, design)
+    c = _probed(design, estimator) if known is None else known[design.unit_index, design.period_index]
+    probe = np.sin(1.7 * np.arange(design.observations)) + 0.3 * np.cos(0.9 * design.period_index)
+    found = float(estimator(with_outcome(design, probe)).theta[0])
+    if not abs(found - c @ probe) <= LINEAR * max(1.0, float(np.abs(c).sum())):
+        raise DesignError(
+            "The estimate is not a weighted sum of outcomes in which units of one cohort count alike, so its error is not known before the "
+            "data are. Use an estimator that is linear in the outcome, such as GroupTime() or TwoWay(), without weights that vary over time."
+        )
+    return c
+
+
+def _probed(design: Design, estimator: Estimator) -> Array:
+    """Return (n,) weights from one estimation for each way of being treated and each period."""
     member = _alike(design)
     T, w = len(design.periods), np.ones(design.observations) if design.w is None else design.w
     cell = member[design.unit_index] * T + design.period_index
@@ -121,13 +136,6 @@ def row_weights(design: Design, estimator: Estimator) -> Array:
             "The estimator takes only some outcomes, so it is no weighted sum of them and its error is not known before the data are. Use "
             f"one that is linear in the outcome, such as GroupTime() or TwoWay(). It says: {reason}"
         ) from reason
-    probe = np.sin(1.7 * np.arange(design.observations)) + 0.3 * np.cos(0.9 * design.period_index)
-    found = float(estimator(with_outcome(design, probe)).theta[0])
-    if not abs(found - c @ probe) <= LINEAR * max(1.0, float(np.abs(c).sum())):
-        raise DesignError(
-            "The estimate is not a weighted sum of outcomes in which units of one cohort count alike, so its error is not known before the "
-            "data are. Use an estimator that is linear in the outcome, such as GroupTime() or TwoWay(), without weights that vary over time."
-        )
     return c
 
 

@@ -19,13 +19,13 @@ from evalkit.diagnostics.stored_blocks import Stored, told
 from evalkit.errors import DesignError, EstimateError, first_five, unknown
 from evalkit.parallel import Map
 from evalkit.planted import STATUS, THREATS, judged_seed, plantable, seed_of, shaped, world
+from evalkit.proportion import wilson
 from evalkit.shape import Shape, is_whole, shape_of
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
 
 BLOCK = 20  # worlds that are tried, and stored, together
-Z = 1.959964
 LEAST_DRAWS = 19
 
 
@@ -273,20 +273,6 @@ def _table(made: Mapping[tuple[str, float], list[dict[str, Any]]], checks: Mappi
     frame = pd.DataFrame(rows)
     numbers = ["size_in_noise", "rate", "mc_error", "conf_low", "conf_high"]
     return frame.astype(dict.fromkeys(numbers, float)) if len(frame) else frame
-
-
-def wilson(count: int, of: int) -> tuple[float | None, float | None]:
-    """Return the 95% Wilson interval of a share, (None, None) of nothing.
-
-    >>> [round(end, 3) for end in wilson(0, 100)]
-    [0.0, 0.037]
-    """
-    if of == 0:
-        return None, None
-    share, room = count / of, Z**2 / of
-    centre = (share + room / 2) / (1 + room)
-    half = Z * np.sqrt(share * (1 - share) / of + room / (4 * of)) / (1 + room)
-    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
 
 
 def _false(made: Mapping[tuple[str, float], list[dict[str, Any]]], shape: Shape) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -14,7 +14,7 @@ import pandas as pd
 
 from evalkit.design import Design
 from evalkit.dossier_records import Check, Dossier
-from evalkit.errors import EstimateError, EvalkitError, StudyError, first_five, nearest, unknown
+from evalkit.errors import EstimateError, EvalkitError, StudyError, first_five, unknown
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
 from evalkit.evaluation import evaluate_loaded
@@ -24,6 +24,7 @@ from evalkit.inference.linear import Inference
 from evalkit.intake.personal_patterns import safe
 from evalkit.records import Interval, Remark
 from evalkit.study import Study
+from evalkit.study_columns import judge_columns
 from evalkit.study_data import Loaded, designed, load
 from evalkit.study_parts import Checks
 
@@ -55,8 +56,6 @@ CHECKS: dict[str, tuple[str, str]] = {
     "R22": ("power", "evalkit.dossier.power:power"),
     "R23": ("tables", "evalkit.dossier.tables:tables"),
 }
-
-TOO_FEW = ("too_few", "one_unit")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +92,7 @@ class Work:
     @property
     def too_few(self) -> bool:
         """Whether clusters are too few for any range, so that only estimates are told."""
-        return self.findings.verdict in TOO_FEW
+        return self.findings.headline.effect.low is None
 
     @property
     def main(self) -> float:
@@ -149,7 +148,7 @@ def dossier(
 
 def work_of(study: Study, loaded: Loaded, draws: int | None = None) -> Work:
     """Return what the checks read, for a study whose data are loaded already; raises as :func:`dossier` does."""
-    judge_columns(study, [str(name) for name in loaded.frame.columns])
+    judge_columns(study, loaded.frame)
     findings = evaluate_loaded(study, loaded)
     if not isinstance(findings, Findings):
         raise EstimateError(
@@ -201,37 +200,6 @@ def not_applicable(rule: str, because: Remark, made_by: str) -> Check:
 def not_named(rule: str, key: str, made_by: str) -> Check:
     """Return a check that needs a column which the study does not name under this key."""
     return not_applicable(rule, Remark(code="not_named", facts={"key": key}), made_by)
-
-
-def judge_columns(study: Study, columns: Sequence[str]) -> None:
-    """Raise StudyError for every column named in ``checks`` and ``who`` that the data do not have."""
-    lost = [(key, name) for key, name in _named(study) if name not in columns]
-    if not lost:
-        return
-    told = []
-    for key, name in lost:
-        near = nearest(name, list(columns))
-        told.append(f"{key}: there is no column {name!r}" + (f" (is {' or '.join(near)} meant?)" if near else ""))
-    raise StudyError("; ".join(told) + f". The data have {', '.join(columns)}.")
-
-
-def _named(study: Study) -> Iterator[tuple[str, str]]:
-    """Yield the key and the column of everything that a check reads besides the headline's own columns."""
-    if study.checks is not None:
-        named = study.checks
-        yield from (
-            (f"checks.{key}", str(name))
-            for key in ("same_place", "intensity", "second_comparison")
-            if (name := getattr(named, key))
-        )
-        yield from (("checks.coordinates", name) for name in named.coordinates or ())
-        yield from (("checks.regions", name) for name in named.regions)
-        yield from (("checks.untouched", name) for name in named.untouched)
-        yield from (("checks.other_programmes", name) for name in named.other_programmes)
-    if study.who is not None:
-        yield from ((f"who.groups.{name}.column", group.column) for name, group in study.who.groups.items())
-        if study.who.registered is not None:
-            yield "who.registered", study.who.registered
 
 
 def constant_values(work: Work, name: str, key: str) -> Array:

@@ -11,6 +11,7 @@ from evalkit.design import Design
 from evalkit.errors import DesignError, EstimateError
 from evalkit.estimate import Estimate
 from evalkit.inference.assignment import Array, Assignments, moved
+from evalkit.inference.known import known_weights
 from evalkit.inference.linear import covariance
 from evalkit.inference.replay import aligned
 from evalkit.parallel import Map
@@ -26,8 +27,8 @@ def under_assignments(task: Replay, codes: Array, map: Map) -> tuple[Array, str,
     """Return the (B, taus, 2, k) numbers of every assignment, the route taken to them, and the last reason of a refusal.
 
     In a balanced panel without covariates and weights, a linear estimator that treats units of a cohort alike is a sum of
-    weights times cohort means, and the weights stay when cohorts keep their sizes. They are learned from an estimation for every cohort
-    and period and checked on assignments; where they fall short, every assignment is estimated.
+    weights times cohort means, and the weights stay when cohorts keep their sizes. The estimator tells them, or they are learned from an
+    estimation for every cohort and period; they are checked on assignments: where they fall short, every assignment is estimated.
     """
     if not task.studentised and _by_cohort_means(task.design, task.possible, len(codes) * len(task.taus)):
         found = _of_cohort_means(task, codes, map)
@@ -117,7 +118,9 @@ def _of_cohort_means(task: Replay, codes: Array, map: Map) -> Array | None:
     learn = Learn(task, size)
     at_zero = learn.at(None)
     # (k, L, T): what raising one cohort in one period by one does to the estimates.
-    weights = ((np.array(list(map(learn, places))) - at_zero) / size).T.reshape(-1, len(starts), Y.shape[1])
+    weights = _known_of_cohorts(task, len(starts))
+    if weights is None:
+        weights = ((np.array(list(map(learn, places))) - at_zero) / size).T.reshape(-1, len(starts), Y.shape[1])
     surfaces = [Y - tau * design.wide(design.treated.astype(float)) for tau in task.taus]
     out = np.full((len(codes), len(surfaces), 2, len(weights)), np.nan)
     block = max(1, 20_000_000 // (8 * Y.shape[0]))
@@ -133,6 +136,15 @@ def _of_cohort_means(task: Replay, codes: Array, map: Map) -> Array | None:
     error = np.abs(checked[:, :, 0] - out[:CHECKED, :, 0])
     right = bool((error <= EXACT * max(size, float(np.abs(at_zero).max()))).all())  # what was refused is NaN: not right
     return out if right else None
+
+
+def _known_of_cohorts(task: Replay, cohorts: int) -> Array | None:
+    """Return (1, L, T) the weights of cohort means where an estimator of one number knows its weights, else None."""
+    known = known_weights(task.estimator, task.design)
+    if known is None or int(task.shown.sum()) != 1:
+        return None
+    of = task.possible.code[task.possible.item]
+    return np.stack([known[of == g].sum(axis=0) for g in range(cohorts)])[None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from evalkit import numerals
-from evalkit.diagnostics.threats import wilson
 from evalkit.errors import ReportError, first_five
 from evalkit.plots.given import judge_names, judged, numbered
 from evalkit.plots.look import BAND, INK, TOTAL, TREATED, WIDE, axes_for, is_narrow, look
 from evalkit.plots.notes import key, label
+from evalkit.proportion import wilson
 from evalkit.words import Catalogue, catalogue
 
 STATES = ("found", "reported", "rechecked", "verified")

@@ -26,10 +26,9 @@ def because(voice: StudyVoice, refusal: Refusal) -> str:
 
 def _ending(refusal: Refusal) -> str:
     """Return the ending of a sentence that has words of its own where a public report tells no number, or where one unit is all."""
-    units, share = (refusal.facts.get(name, 0) for name in ("units", "share"))
-    if share is None or (refusal.code == "no_comparison" and units is None):
+    if refusal.facts.get("share", 0) is None:
         return "_hidden"
-    return "_one" if refusal.code == "no_comparison" and units == 1 else ""
+    return "_one" if refusal.code == "no_comparison" and refusal.facts["units"] == 1 else ""
 
 
 def _facts(voice: StudyVoice, refusal: Refusal) -> dict[str, Any]:

@@ -286,7 +286,7 @@ class Voice(StudyVoice):
     @cached_property
     def ranges(self) -> bool:
         """Whether the report gives ranges at all: with too few clusters on one side it gives none."""
-        return self.findings.verdict not in ("too_few", "one_unit")
+        return has_range(self.findings.headline.effect)
 
     @cached_property
     def alone(self) -> Alone | None:

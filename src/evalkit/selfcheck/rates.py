@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import evalkit
 from evalkit.diagnostics.stored_blocks import Stored
-from evalkit.diagnostics.threats import wilson
 from evalkit.errors import EstimateError
 from evalkit.evaluation import evaluate_loaded
 from evalkit.findings import Findings
 from evalkit.firm_records import NotTold
 from evalkit.parallel import Map
+from evalkit.proportion import wilson
 from evalkit.selfcheck.recorded import code_print, fingerprint
 from evalkit.selfcheck.worlds import drawn, truth
 from evalkit.selfcheck_records import Outcome, Rates, Share, World, WorldRates

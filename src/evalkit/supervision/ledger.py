@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
@@ -17,6 +16,7 @@ import pandas as pd
 from evalkit.errors import ReportError, first_five, nearest
 from evalkit.firm_records import NotTold
 from evalkit.intake.personal_patterns import safe
+from evalkit.proportion import wilson
 from evalkit.supervision.brief_records import FieldName, FieldRow, Fieldwork, Gates, Prevalence, Share, State
 
 NEEDED = ("problem_id", "found_date", "site_id", "field", "kind", "evidence_id", "verified_by", "state")
@@ -40,7 +40,6 @@ LEVELS = {
 }
 LEAST_SITES = 3  # one or two sites are single cases, whatever their share
 LEAST_SHARE = 0.10  # of all sites, at the lower end of the interval: chance alone does not bring a rare kind above it
-Z = 1.959963984540054  # the 97.5% point of the normal distribution
 _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]00:00:00)?")
 
 
@@ -82,12 +81,10 @@ def share_of(count: int, of: int) -> Share | NotTold:
     >>> share_of(0, 0).reason
     'none'
     """
-    if of == 0:
+    low, high = wilson(count, of)
+    if low is None or high is None:
         return NotTold(reason="none")
-    share, room = count / of, Z**2 / of
-    centre = (share + room / 2) / (1 + room)
-    half = Z * math.sqrt(share * (1 - share) / of + room / (4 * of)) / (1 + room)
-    return Share(count=count, of=of, share=share, low=max(centre - half, 0.0), high=min(centre + half, 1.0))
+    return Share(count=count, of=of, share=count / of, low=low, high=high)
 
 
 def is_widespread(seen: Share) -> bool:

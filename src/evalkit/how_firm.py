@@ -62,11 +62,7 @@ class Overall:
         cells = _plain_cells(design)
         if cells is None:
             return None
-        found = without_clusters(cells, codes, G)
-        for cohort in np.unique(design.cohort):  # without a whole cohort others are compared, over other years
-            member = design.cohort == cohort
-            found[np.bincount(codes[member], minlength=G) == member.sum()] = np.nan
-        return found[:, None]
+        return without_clusters(cells, codes, G)[:, None]
 
     def outcome_weights(self, design: Design) -> Array | None:
         """Return (N, T) the weights with which outcomes add up to the effect; None where cells are no plain means."""

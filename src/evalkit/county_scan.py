@@ -18,12 +18,10 @@ from evalkit.design import Design
 from evalkit.diagnostics.pretrend import in_yuan
 from evalkit.errors import DesignError, EstimateError, StudyError
 from evalkit.estimators import GroupTime
-from evalkit.evaluation import evaluate_loaded
-from evalkit.findings import Alone, Described, Findings, Headline
+from evalkit.evaluation import evaluate_loaded, headline_found, of_households, shown, sides
+from evalkit.findings import Alone, Described, Findings
 from evalkit.firm_records import NotTold
 from evalkit.how_firm import TOO_FEW_CLUSTERS
-from evalkit.income_effect import headline
-from evalkit.inference.linear import Inference
 from evalkit.intake.personal_patterns import safe
 from evalkit.records import County, Interval
 from evalkit.scan_records import ByChance, CountyEffect, Differences, Predicted, Scan, Without
@@ -120,8 +118,8 @@ def _one(study: Study, loaded: Loaded) -> Estimated | Without:
         if reason := _no_figure(design):
             return Without(county=county, reason=reason)
         comparison = Comparison.of(design)
-        treated, compared = _sides(design, comparison)
-        households = _of_households(study, loaded)
+        treated, compared = sides(design, comparison)
+        households = of_households(study, loaded)
         if study.public and households and (hidden := _hidden(treated, compared)):
             return Without(county=county, reason=hidden)
         return _estimated(study, households, county, design, comparison, treated, compared)
@@ -142,24 +140,6 @@ def _no_figure(design: Design) -> NotTold | None:
     return None
 
 
-def _sides(design: Design, comparison: Comparison) -> tuple[Array, Array]:
-    """Return (N,) who has an effect, and who is compared; with gaps, the former are those seen before and after their start."""
-    treated = np.isin(comparison.cohort, comparison.cohorts)
-    if not design.balanced and design.unbalanced == "pairwise":
-        seen = ~np.isnan(design.wide(design.y))
-        after = (seen & (design.periods[None, :] >= comparison.cohort[:, None])).any(axis=1)
-        base = np.zeros(len(treated), dtype=bool)
-        for cohort in comparison.cohorts:
-            column = list(design.periods).index(comparison.base_of(cohort))
-            base |= (comparison.cohort == cohort) & seen[:, column]
-        treated = treated & after & base
-    return treated, np.isinf(comparison.cohort)
-
-
-def _of_households(study: Study, loaded: Loaded) -> bool:
-    return (study.unit_level or (loaded.received.mapping.level if loaded.received else None)) == "household"
-
-
 def _hidden(treated: Array, compared: Array) -> NotTold | None:
     """Return that a public report hides a county, where its effect rests on few households."""
     least = int(value("disclosure", "minimum_households"))
@@ -174,17 +154,13 @@ def _estimated(
     codes, _ = design.codes(cluster)
     clusters = [len(np.unique(codes[side[design.unit_index]])) for side in (treated, compared)]
     too_few = min(clusters) < TOO_FEW_CLUSTERS
-    table = Inference(cluster=cluster, level=study.level)(headline(GroupTime(study.method)(design), design, study.scale))
-    rows = {row["name"]: Interval.of(row) for _, row in table.iterrows()}
-    if too_few:
-        rows = {name: Interval(estimate=one.estimate) for name, one in rows.items()}
-    top = Headline(**{name: rows[name] for name in ("effect", "money", "percent", "base")})
+    top = headline_found(study.scale, design, GroupTime(study.method)(design), shown(study, too_few))
     lone = None if households else alone(study, design, comparison, top)
-    shown = {"effect": top.effect, "money": top.money, "percent": top.percent}
+    told_of = {"effect": top.effect, "money": top.money, "percent": top.percent}
     own, shared, degrees = top.effect.std_error, 0.0, None
     no_range = NotTold(reason="too_few", facts={"treated": clusters[0], "compared": clusters[1]}) if too_few else None
     if isinstance(lone, Alone):
-        shown = {"effect": lone.effect, "money": lone.money, "percent": lone.percent}
+        told_of = {"effect": lone.effect, "money": lone.money, "percent": lone.percent}
         own, shared, degrees = errors_of_one(design, comparison, treated)
         no_range = None
     elif isinstance(lone, NotTold):
@@ -193,7 +169,7 @@ def _estimated(
     record = CountyEffect(
         county=county, single=lone is not None, starts=sorted({int(year) for year in comparison.cohort[treated]}),
         treated_units=int(treated.sum()) if told else None, comparison_units=int(compared.sum()) if told else None,
-        base=top.base, own_error=own, no_range=no_range, predicted=None, **shown,
+        base=top.base, own_error=own, no_range=no_range, predicted=None, **told_of,
     )  # fmt: skip
     return Estimated(record, own, shared, degrees, study.scale)
 

@@ -101,14 +101,14 @@ def _found(study: Study, loaded: Loaded, design: Design, notices: tuple[Notice, 
         judge_size(covered=sample.treated_used, compared=sample.comparison_units)
     truth = loaded.data.parent / "truth.json" if loaded.data else None
     too_few = min(sample.treated_clusters, sample.comparison_clusters) < TOO_FEW_CLUSTERS
-    show = _shown(study, too_few)
+    show = shown(study, too_few)
     together, dates = bundled(study, design, loaded), other_dates(study, design, loaded, show)
-    top = _headline(study.scale, design, cells, show)
+    top = headline_found(study.scale, design, cells, show)
     path_points, critical = _path(study, cells, show, too_few)
     pretrend = None if too_few else _pretrend(study, cells, sample)
     others = alternatives(study, design, cells, show)
     other = _in_levels(study, design, show, None if too_few else sample)
-    lone = None if _of_households(study, loaded) else alone(study, design, comparison, top)
+    lone = None if of_households(study, loaded) else alone(study, design, comparison, top)
     if isinstance(lone, Alone):
         ends = {point.event_time: {"low": point.low, "high": point.high} for point in lone.path}
         path_points = [point.model_copy(update=ends.get(point.event_time, {})) for point in path_points]
@@ -144,7 +144,7 @@ def _found(study: Study, loaded: Loaded, design: Design, notices: tuple[Notice, 
             design,
             sample,
             (*background_notices(study, design, loaded, together), *notices, *cells.notices, *others.notices),
-            _of_households(study, loaded),
+            of_households(study, loaded),
         ),
         truth=planted(study, truth, top),
         covariates=list(study.covariates),
@@ -169,7 +169,7 @@ _COPIED = (
 )  # fmt: skip
 
 
-def _shown(study: Study, too_few: bool, **choices: Any) -> Show:
+def shown(study: Study, too_few: bool, **choices: Any) -> Show:
     """Return how estimates are tabulated in this study; with too few clusters nothing that rests on a standard error is."""
     inference = Inference(cluster=study.cluster or study.unit, level=study.level, **choices)
 
@@ -181,7 +181,8 @@ def _shown(study: Study, too_few: bool, **choices: Any) -> Show:
     return table
 
 
-def _headline(scale: str, design: Design, cells: Estimate, show: Show) -> Headline:
+def headline_found(scale: str, design: Design, cells: Estimate, show: Show) -> Headline:
+    """Return the average effect in the outcome's unit, in money and in per cent, with the base income."""
     rows = {row["name"]: Interval.of(row) for _, row in show(headline(cells, design, scale)).iterrows()}
     return Headline(**{name: rows[name] for name in ("effect", "money", "percent", "base")})
 
@@ -194,7 +195,7 @@ def _in_levels(
         return None, None
     levels = replace(design, outcome=study.outcome)
     cells = GroupTime(study.method)(levels)
-    return _headline("level", levels, cells, show), None if sample is None else _pretrend(study, cells, sample)
+    return headline_found("level", levels, cells, show), None if sample is None else _pretrend(study, cells, sample)
 
 
 def _path(study: Study, cells: Estimate, show: Show, too_few: bool) -> tuple[list[PathPoint], float | None]:
@@ -202,9 +203,7 @@ def _path(study: Study, cells: Estimate, show: Show, too_few: bool) -> tuple[lis
     path = aggregate(cells, "event_time").select(kind="event_time")
     plain = show(path)
     banded = not too_few and int(plain["clusters"].iloc[0]) >= FEW_CLUSTERS
-    band = (
-        _shown(study, False, band="uniform", seed=study.seed)(path) if banded else plain.assign(conf_low=np.nan, conf_high=np.nan)
-    )
+    band = shown(study, False, band="uniform", seed=study.seed)(path) if banded else plain.assign(conf_low=np.nan, conf_high=np.nan)
     points = [
         PathPoint(
             event_time=int(row["event_time"]),
@@ -298,15 +297,11 @@ def _trends(study: Study, design: Design, comparison: Comparison) -> list[TrendP
 
 
 def _sample(study: Study, design: Design, comparison: Comparison, frame: pd.DataFrame) -> Sample:
-    groups = _groups(comparison)
-    if not design.balanced and design.unbalanced == "pairwise":
-        groups["treated"] &= _seen_before_and_after(design, comparison)
-    used = (groups["treated"] | groups["comparison"])[design.unit_index] & np.isin(
-        design.periods[design.period_index], comparison.periods
-    )
+    covered, compared = sides(design, comparison)
+    used = (covered | compared)[design.unit_index] & np.isin(design.periods[design.period_index], comparison.periods)
     cluster = study.cluster or study.unit
     codes, clusters = design.codes(cluster)
-    sides = {group: len(np.unique(codes[member[design.unit_index]])) for group, member in groups.items()}
+    of_side = [len(np.unique(codes[member[design.unit_index]])) for member in (covered, compared)]
     first = design.rollout.first_treated[np.isin(design.panel.units, design.units)]
     treated = np.isfinite(design.cohort)
     return Sample(
@@ -314,22 +309,30 @@ def _sample(study: Study, design: Design, comparison: Comparison, frame: pd.Data
         units=len(design.units),
         periods=[int(p) for p in design.periods],
         treated_units=int(treated.sum()),
-        treated_used=int(groups["treated"].sum()),
+        treated_used=int(covered.sum()),
         treated_from_start=int((treated & (design.cohort <= design.periods[0] + design.anticipation)).sum()),
-        comparison_units=int(groups["comparison"].sum()),
+        comparison_units=int(compared.sum()),
         never_units=int(np.isinf(first).sum()),
         later_units=int((np.isfinite(first) & ~treated).sum()),
-        last_cohort_units=int((groups["comparison"] & treated).sum()),
+        last_cohort_units=int((compared & treated).sum()),
         cluster=cluster,
         clusters=clusters,
         rows_used=int(used.sum()),
         clusters_used=len(np.unique(codes[used])),
-        treated_clusters=sides["treated"],
-        comparison_clusters=sides["comparison"],
+        treated_clusters=of_side[0],
+        comparison_clusters=of_side[1],
         rows_left_out=len(design.panel.unit_index) - design.observations,
         rows_outside=len(frame) - len(design.panel.unit_index),
         never_codes=design.rollout.never_codes,
     )
+
+
+def sides(design: Design, comparison: Comparison) -> tuple[Array, Array]:
+    """Return (N,) who has an effect, and who is compared; with gaps, the former are those seen before and after their start."""
+    groups = _groups(comparison)
+    if not design.balanced and design.unbalanced == "pairwise":
+        groups["treated"] &= _seen_before_and_after(design, comparison)
+    return groups["treated"], groups["comparison"]
 
 
 def _seen_before_and_after(design: Design, comparison: Comparison) -> Array:
@@ -360,6 +363,7 @@ def _told(notice: Notice, households: bool) -> dict[str, Any]:
     return facts | {"first": []} if households and notice.code == "EVENTS_OUTSIDE_PANEL" else facts
 
 
-def _of_households(study: Study, loaded: Loaded) -> bool:
+def of_households(study: Study, loaded: Loaded) -> bool:
+    """Return whether units are known to be households."""
     level = study.unit_level or (loaded.received.mapping.level if loaded.received else None)
     return level == "household"

@@ -44,7 +44,11 @@ def finished(world: World, out: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.simulation), signal.SIGKILL],
+    ids=lambda number: number.name,
+)
 def test_an_interrupted_batch_keeps_what_is_finished_and_does_the_rest_the_next_time(slow, undisturbed, number):
     world = slow
     out = world.folder / number.name

@@ -67,7 +67,8 @@ def test_the_reports_of_a_warm_kernel_are_those_of_a_fresh_one(tmp_path):
         folder.mkdir(parents=True)
         study = shared("notebooks", "studies", f"{name}.yml")
         names = {str(folder): "out", str(study): study.name}
-        stop = execute(template, folder / "notebook.ipynb", {"study": str(study), "out_dir": str(folder)}, names)
+        asked = {"study": str(study), "out_dir": str(folder), "languages": ["zh"], "formats": ["html", "pdf"]}
+        stop = execute(template, folder / "notebook.ipynb", asked, names)
         assert stop is None
         return contents(folder)
 

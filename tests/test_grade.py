@@ -64,6 +64,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("an outcome that may have moved unseen makes up for nothing", {"flags": 1, "untouched_p": 0.6, "untouched_within": False}, "C"),
     ("an outcome that moved makes up for nothing", {"flags": 1, "untouched_p": 0.05, "untouched_within": True}, "C"),
     ("a lottery whose groups grew apart before the start", {"design": "lottery", "pretrend_p": 0.04}, "B"),
+    ("a lottery whose groups stood far apart before the start", {"design": "lottery", "start_p": 0.001}, "C"),
     ("more dose, less clear", {"flags": 1, "dose_monotone": False, "dose_p": 0.01}, "C"),
     ("a lottery whose range says nothing", {"design": "lottery", "straddles": True}, "B"),
     ("a lottery is not judged by years before it", {"design": "lottery", "pretrend_p": None, "breakdown": None, "periods_before": 1}, "A"),

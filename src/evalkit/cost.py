@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 
 
 def cost_found(
-    study: Study, design: Design, top: Headline, verdict: Verdict, show: Show, events: Events | None = None
+    study: Study, design: Design, top: Headline, verdict: Verdict, show: Show, events: Events | None = None, together: bool = False
 ) -> CostFound | None:
     """Return what the money of a study bought and whether its effect lasts after support ends; None where neither is asked.
 
@@ -32,6 +32,7 @@ def cost_found(
     verdict : only "gain" carries a gain that money could have bought
     show : how estimates are tabulated in this study
     events : the table of events, which says whose support ended
+    together : whether the effect is that of several programmes, so that the money of one cannot be set against it
 
     Raises
     ------
@@ -42,7 +43,10 @@ def cost_found(
     ended = not (isinstance(lasting, NotTold) and lasting.reason == "support_has_not_ended")
     if study.cost is None:
         return CostFound(bought=NotTold(reason="not_given"), lasting=lasting) if ended else None
-    return CostFound(bought=bought(study.cost, study, design, top, verdict), lasting=lasting)
+    found = bought(study.cost, study, design, top, verdict)
+    if together and isinstance(found, Bought):
+        found = NotTold(reason="bundle")
+    return CostFound(bought=found, lasting=lasting)
 
 
 def bought(cost: Cost, study: Study, design: Design, top: Headline, verdict: Verdict) -> Bought | NotTold:

@@ -158,7 +158,7 @@ def _found(study: Study, loaded: Loaded, design: Design, notices: tuple[Notice, 
     rise = rise_of_covered(found)
     told: dict[str, Any] = {"before_after": rise if isinstance(rise, BeforeAfter) else None}
     if loaded.county is None:  # the money, the people and the plan are those of the whole programme
-        told["cost"] = cost_found(study, design, found.headline, found.verdict, show, loaded.events)
+        told["cost"] = cost_found(study, design, found.headline, found.verdict, show, loaded.events, bool(found.bundle))
         told["plan"] = followed(study, design, loaded.plan) if loaded.plan else None
     return found.model_copy(update=told)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.stats import ttest_ind
 
 from evalkit.comparison import Comparison
 from evalkit.design import Design
@@ -18,6 +19,8 @@ from evalkit.grade_records import Evidence
 from evalkit.study import Study
 from evalkit.study_columns import judge_columns
 from evalkit.study_data import Loaded
+
+Array = np.ndarray[Any, Any]
 
 OPEN_QUESTIONS = (
     "BUNCHED_FILE", "BUNCHED_PLACE", "IDENTICAL_ROWS", "COPIED_BLOCK", "SAME_GROWTH", "YEAR_COMPUTED", "NARROW_YEAR", "MIXED_UNITS",
@@ -53,12 +56,18 @@ def evidence(findings: Findings, study: Study, design: Design, comparison: Compa
         "smaller_side": min(sample.treated_clusters or 0, sample.comparison_clusters or 0),
         "straddles": _straddles(findings),
         "bundle_share": bundle_share(findings, study, design, comparison, loaded),
-        "missing_share": 1 - len(design.y) / (len(design.units) * len(design.periods)),
+        "missing_share": _missing_share(design),
         "attrition_gap": _attrition_gap(design),
+        "start_p": _start_p(study, design) if study.assignment == "lottery" else None,
         "definition_break": definition_break(findings, design, comparison),
         "flags": _flags(findings, loaded),
     }
-    facts |= _of_pretrend(findings) | _of_firmness(findings) | _of_estimators(findings) | _of_alike(findings.alike)
+    facts |= (
+        _of_pretrend(findings)
+        | _of_firmness(findings)
+        | _of_estimators(findings)
+        | _of_alike(findings.alike, drawn=study.assignment == "lottery")
+    )
     return Evidence(**facts, **further(study, design))
 
 
@@ -137,11 +146,12 @@ def _contradicts(findings: Findings, percent: float) -> bool:
     return percent * findings.headline.percent.estimate < 0
 
 
-def _of_alike(alike: Alike | None) -> dict[str, Any]:
+def _of_alike(alike: Alike | None, drawn: bool) -> dict[str, Any]:
+    """Return how far groups are apart: after weighting where there are weights, and as they are where a lot is said to have drawn them."""
     if alike is None or not alike.covariates:
         return {}
     sizes = [
-        abs(row.largest_after if alike.weighted and row.largest_after is not None else row.largest_before)
+        abs(row.largest_after if alike.weighted and not drawn and row.largest_after is not None else row.largest_before)
         for row in alike.covariates
     ]
     counted = [row for row in alike.cohorts if row.treated_units is not None and row.outside_units is not None]
@@ -171,8 +181,39 @@ def definition_break(findings: Findings, design: Design, comparison: Comparison)
     return any(comparison.base_of(cohort) < year <= max(comparison.periods) for cohort in comparison.cohorts for year in years)
 
 
+def _missing_share(design: Design) -> float:
+    """Return the share of rows that are missing in the window, those of units that the study leaves out among them."""
+    if design.unbalanced == "drop_units":
+        return 1 - len(design.panel.unit_index) / (len(design.panel.units) * len(design.panel.periods))
+    return 1 - len(design.y) / (len(design.units) * len(design.periods))
+
+
+def _start_p(study: Study, design: Design) -> float | None:
+    """Return the p-value of a difference in the outcome's level before anybody starts (Welch's test on means of clusters)."""
+    treated = np.isfinite(design.cohort)
+    if not treated.any() or treated.all():
+        return None
+    before = design.periods + design.anticipation < design.cohort[treated].min()
+    codes, _ = design.codes(study.cluster or study.unit)
+    level = [_means_of_clusters(design, codes, side, before) for side in (treated, ~treated)]
+    if min(map(len, level)) < 2:
+        return None
+    p_value = float(ttest_ind(*level, equal_var=False).pvalue)
+    return p_value if p_value == p_value else None
+
+
+def _means_of_clusters(design: Design, codes: Array, side: Array, before: Array) -> Array:
+    rows = side[design.unit_index] & before[design.period_index]
+    inside = codes[rows]
+    counts = np.bincount(inside)
+    return np.asarray(np.bincount(inside, design.y[rows])[counts > 0] / counts[counts > 0])
+
+
 def _attrition_gap(design: Design) -> float | None:
     """Return how much more often one arm is lost by the end than the other, as a share; None where units are not followed."""
+    if design.unbalanced == "drop_units":
+        stayed, ever = np.isin(design.panel.units, design.units), np.isfinite(design.rollout.first_treated)
+        return abs(float(stayed[ever].mean()) - float(stayed[~ever].mean())) if ever.any() and not ever.all() else None
     if design.balanced:
         return 0.0
     try:
@@ -188,12 +229,17 @@ def bundle_share(
 ) -> float | None:  # fmt: skip
     """Return the share of the treated units in which another programme starts within a year of this one, None where nothing tells."""
     told = [float(remark.facts["share"]) for remark in findings.remarks if remark.code == "BUNDLE"]
-    named = study.checks.other_programmes if study.checks else {}
-    if named:
-        treated = np.isin(comparison.cohort, comparison.cohorts)
-        start, together = comparison.cohort[treated], np.zeros(int(treated.sum()), dtype=bool)
-        for column in named:
-            other = design.values(column)[design.first_rows][treated]
-            together |= np.abs(np.where(other > 0, other, np.inf) - start) <= TOGETHER
-        told.append(float(together.mean()))
+    if near := arriving_together(study, design, comparison):
+        told.append(float(np.logical_or.reduce(list(near.values())).mean()))
     return max(told, default=0.0 if loaded.events is not None else None)
+
+
+def arriving_together(study: Study, design: Design, comparison: Comparison) -> dict[str, Array]:
+    """Return for every programme named under ``checks.other_programmes`` which treated units start it within a year of this one."""
+    treated = np.isin(comparison.cohort, comparison.cohorts)
+    start = comparison.cohort[treated]
+    found = {}
+    for column in study.checks.other_programmes if study.checks else {}:
+        other = design.values(column)[design.first_rows][treated]
+        found[column] = np.abs(np.where(other > 0, other, np.inf) - start) <= TOGETHER
+    return found

@@ -2,5 +2,7 @@
 
 from __future__ import annotations
 
+SHOWN = 0.05
+"""A p-value that can never be smaller shows nothing."""
 UNLIMITED = 1e9
 """A breakdown that no multiple of what was seen before the start reaches."""

@@ -94,7 +94,7 @@ def _dose(study: Study, design: Design) -> dict[str, Any]:
     parts = [_on(design, Overall(study.method)(without_units(design, treated & (third != one)))) for one in range(3)]
     effects = [float(part.theta[0]) for part in parts]
     return {
-        "dose_monotone": effects in (sorted(effects), sorted(effects, reverse=True)),
+        "dose_monotone": effects == sorted(effects, reverse=float(Overall(study.method)(design).theta[0]) < 0),
         "dose_p": float(_p_values(study, beside(parts[2], parts[0]))[0]),
     }
 

@@ -22,7 +22,7 @@ class Evidence(Frozen):
     p-value that randomisation can give. ``estimators_opposed`` and ``estimators_outside`` count other estimators with another sign, and
     outside the range of the headline; ``money_opposed`` says that the same comparison in money has the other sign.
     ``definition_break`` says that the definition of income changes within the window and touches the groups differently, ``straddles``
-    that the range holds both zero and a change worth telling, ``untouched_within`` that a move worth telling of the outcomes that the
+    that the range holds both zero and a change worth telling, ``start_p`` is of a difference in level before the start between groups drawn by lot, ``untouched_within`` says that a move worth telling of the outcomes that the
     programme cannot touch lies outside their ranges.
     """
 
@@ -34,6 +34,7 @@ class Evidence(Frozen):
     second_source: Literal["agrees", "differs"] | None = None
     pretrend_p: float | None = None
     pretrend_power: float | None = None
+    start_p: float | None = None
     breakdown: float | None = None
     smaller_side: int | None = None
     permutation_p: float | None = None

@@ -16,6 +16,7 @@ from evalkit.diagnostics.pretrend import pretrend as leads_with_power
 from evalkit.errors import DesignError, EstimateError, EvalkitError
 from evalkit.estimate import Estimate
 from evalkit.estimators import GroupTime
+from evalkit.evidence_limits import SHOWN
 from evalkit.findings import Headline, Pretrend, Sample, Verdict
 from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
 from evalkit.inference.assignment import Assignments, assignments
@@ -40,7 +41,6 @@ ASSIGNMENTS = 499  # random assignments where their estimates are sums of cohort
 ASSIGNMENTS_REPLAYED = 99  # where every one of them is an estimation of its own
 MANY = 10**6  # assignments beyond are not counted for readers
 POWER = 0.8
-SHOWN = 0.05  # a p-value that can never be smaller shows nothing
 STEPS = 12  # of the picture
 MULTIPLES = (0.25, 0.5, 1.0)  # of the largest difference before the start: where the rules of the grade draw their lines
 TOLD = ("FEW_CLUSTERS_HONEST", "HONEST_FEW_LEADS", "HONEST_FEW_TREATED", "HONEST_OPEN", "HONEST_EMPTY")

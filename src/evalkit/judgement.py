@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from evalkit.comparison import Comparison
 from evalkit.design import Design
 from evalkit.errors import StudyError
-from evalkit.evidence import evidence
+from evalkit.evidence import TOGETHER, arriving_together, evidence
+from evalkit.evidence_limits import SHOWN
 from evalkit.findings import Findings, Verdict
 from evalkit.firm_records import Permuted, Power
 from evalkit.grade import graded
 from evalkit.grade_records import Evidence, Grade, Refusal
-from evalkit.how_firm import SHOWN, TOO_FEW_CLUSTERS
+from evalkit.how_firm import TOO_FEW_CLUSTERS
 from evalkit.records import Remark
-from evalkit.study import Study
+from evalkit.study import Study, Words
 from evalkit.study_data import Loaded
 
 SIDE = 10  # clusters on a side from which the usual range is trusted; fewer are told, and fewer than TOO_FEW_CLUSTERS have no range
@@ -39,7 +41,22 @@ def judged(findings: Findings, study: Study, design: Design, comparison: Compari
     refusals = list(refused(findings, facts))
     verdict = allowed(findings.verdict, facts, grade, refusals)
     told = {"evidence": facts, "grade": grade, "refusals": refusals, "verdict": verdict}
-    return findings.model_copy(update={**told, "warnings": list(_warnings(findings, facts, loaded))})
+    named = _named_together(findings, study, design, comparison, facts)
+    return findings.model_copy(update={**told, **named, "warnings": list(_warnings(findings, facts, loaded))})
+
+
+def _named_together(findings: Findings, study: Study, design: Design, comparison: Comparison, facts: Evidence) -> dict[str, Any]:
+    """Return the bundle, and the remark that renames the effect, where columns and no table of events tell that programmes arrive together."""
+    if findings.bundle or facts.bundle_share is None or facts.bundle_share <= MOST or study.checks is None:
+        return {}
+    near = {column: one for column, one in arriving_together(study, design, comparison).items() if one.any()}
+    any_near = np.logical_or.reduce(list(near.values()))
+    told = {
+        "programmes": [study.name, *near], "share": float(any_near.mean()), "shares": {name: float(one.mean()) for name, one in near.items()},
+        "units": int(any_near.sum()), "treated_units": len(any_near), "window": TOGETHER,
+    }  # fmt: skip
+    words = [study.programme, *(Words(zh=one.zh, en=one.en) for one in (study.checks.other_programmes[name] for name in near))]
+    return {"bundle": words, "remarks": [*findings.remarks, Remark(code="BUNDLE", facts=told)]}
 
 
 def judge_noise(study: Study, design: Design) -> None:

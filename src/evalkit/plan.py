@@ -42,7 +42,7 @@ COPIED = (
     "covariates", "weight", "level", "seed", "assignment", "sample", "smallest_meaningful_percent", "self_generated",
 )  # fmt: skip
 WORDS = ("title", "programme", "unit_word", "outcome_word", "money", "prices", "covariate_words")
-LISTED = ("estimators", "groups", "components")
+LISTED = ("estimators", "groups", "components", "checks")
 """Keys whose single entries may be added without touching what was planned."""
 ROWS = "rows"  # stands for the units and years themselves
 ALONE = ("detectable", "known_until")
@@ -131,7 +131,7 @@ def followed(study: Study, design: Design, path: str | Path) -> Followed:
 
     Notes
     -----
-    Every choice is compared by its key. Words (titles, what groups are called) are no choices. An estimator, group or component that
+    Every choice is compared by its key. Words (titles, what groups are called) are no choices. An estimator, group, component or check that
     the plan does not hold is an addition, not a departure.
     """
     record = read(path)
@@ -261,6 +261,7 @@ def _choices(study: Study, design: Design) -> dict[str, Any]:
         "registered": None if who is None else who.registered,
         "just_above": None if who is None else who.just_above,
         "components": {name: part.column for name, part in study.components.items()},
+        "checks": _checks(study),
         "periods": [int(period) for period in design.periods],
         "units": len(design.units),
         "treated_units": int(treated.sum()),
@@ -268,6 +269,12 @@ def _choices(study: Study, design: Design) -> dict[str, Any]:
         "known_until": until,
         "data": _fingerprints(study, design, known),
     }
+
+
+def _checks(study: Study) -> dict[str, list[str]]:
+    """Return the columns of every check that a study names."""
+    named = {} if study.checks is None else study.checks.model_dump(mode="json", exclude={"draws"})
+    return {key: [said] if isinstance(said, str) else list(said) for key, said in named.items() if said}
 
 
 def _estimators(design: Design) -> list[str]:

@@ -35,7 +35,7 @@ class Planned(Frozen):
     """What will be estimated: every choice that could change a figure, and nothing that is only a word for it.
 
     ``treatment`` holds how the start is read, ``estimators`` the headline's first, ``groups`` and ``components`` what effects are told of
-    besides the average. ``periods`` are the years of the window, ``units`` and ``cohorts`` those that are known to take part.
+    besides the average, ``checks`` the columns of checks that can move the grade. What was spent is a figure and no choice. ``periods`` are the years of the window, ``units`` and ``cohorts`` those that are known to take part.
     ``known_until`` is the last year of which outcomes were read. ``data`` are fingerprints of the columns that were read, in the rows up to
     then: the outcome, who starts when ("start"), and which units and years there are ("rows"). ``detectable`` is the smallest effect that the design shows, learned from those rows alone.
     """
@@ -68,6 +68,7 @@ class Planned(Frozen):
     registered: str | None
     just_above: float | None
     components: dict[str, str]
+    checks: dict[str, list[str]] = Field(default_factory=dict)
     self_generated: list[str]
     periods: list[int]
     units: int
@@ -126,7 +127,7 @@ class Departure(Frozen):
 class Followed(Frozen):
     """The plan of a study by its hash, and the departures from it.
 
-    ``added`` are estimators, groups and components that the plan does not hold, such as "groups.minority". ``outcome_present`` says that
+    ``added`` are estimators, groups, components and checks that the plan does not hold, such as "groups.minority". ``outcome_present`` says that
     the data held outcomes from the first start on when the plan was made, so that the record cannot show that nobody had looked.
     """
 

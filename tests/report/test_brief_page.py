@@ -156,7 +156,7 @@ def full_brief(judged: Any, fieldwork: Fieldwork, verdict: str) -> Brief:
 
 
 def pdf_of(brief: Brief, lang: str) -> pypdf.PdfReader:
-    return pypdf.PdfReader(io.BytesIO(brief_pdf.render(*brief_files.fitted(brief, lang))))
+    return pypdf.PdfReader(io.BytesIO(brief_pdf.render(*brief_files.fitted(brief, lang)[:3])))
 
 
 @pytest.mark.parametrize("verdict", ["gain", "weak"])
@@ -174,7 +174,7 @@ def test_every_page_is_a4_and_says_that_data_are_simulated(lang: str, judged: An
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="needs an office program that counts the pages of a Word file")
 def test_a_word_file_has_two_pages_too(lang: str, judged: Any, fieldwork: Fieldwork, tmp_path: Path) -> None:
     brief = full_brief(judged, fieldwork, "gain")
-    (tmp_path / "brief.docx").write_bytes(brief_word.render(*brief_files.fitted(brief, lang)))
+    (tmp_path / "brief.docx").write_bytes(brief_word.render(*brief_files.fitted(brief, lang)[:3]))
     home = f"-env:UserInstallation=file://{tmp_path}/office"
     command = ["soffice", home, "--headless", "--convert-to", "pdf", "--outdir", str(tmp_path), str(tmp_path / "brief.docx")]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
@@ -210,7 +210,8 @@ def test_the_bottom_line_says_the_words_of_the_report(verdict: str, lang: str, j
     findings = judged(verdict)
     own, report = first_callout(compose(made(findings), lang)), callout(Voice(findings, lang))
     assert (own.verdict, own.mark, own.label, own.lead) == (report.verdict, report.mark, report.label, report.lead)
-    assert set(own.points) <= {*report.points, *own.points[:0]}
+    beyond = set(own.points) - set(report.points)  # where the report leads to its table, the brief leads to the report
+    assert len(beyond) <= 1 and all(("登记" if lang == "zh" else "registered") in point for point in beyond)
     assert own.numbers[: len(report.numbers)] == report.numbers
 
 

@@ -503,8 +503,10 @@ def test_a_lead_says_as_much_as_its_grade_carries(lang: str, example_findings: A
 def test_groups_named_beforehand_are_told_and_lead_to_their_page(lang: str, example_findings: Any) -> None:
     named = example_findings(groups_named=[Words(zh="有劳动力户", en="households with labour")])
     told = joined(compose(named, lang))
-    assert ("有劳动力户" if lang == "zh" else "households with labour") in told and "--parts who" in told
-    assert "--parts who" not in joined(compose(example_findings(), lang))
+    assert ("有劳动力户" if lang == "zh" else "households with labour") in told and (
+        "另行制作" if lang == "zh" else "made separately"
+    ) in told
+    assert ("另行制作" if lang == "zh" else "made separately") not in joined(compose(example_findings(), lang))
 
 
 def test_what_cannot_be_told_says_so_and_why(lang: str, example_findings: Any) -> None:

@@ -49,7 +49,7 @@ def clusters(work: Work) -> Check:
         return Check(rule="R13", name="clusters", verdict="fail", statistic=said, because=few, lines=lines, made_by=MADE)
     ranged = [line for line in lines if line.effect and line.effect.low is not None and not line.name.startswith("assumed.two_way")]
     errors = [line.effect.std_error for line in ranged if line.effect and line.effect.std_error]
-    facts = {"methods": len(ranged), "smallest_error": min(errors), "largest_error": max(errors)} if errors else {"methods": 0}
+    facts = {"methods": len(errors), "smallest_error": min(errors), "largest_error": max(errors)} if errors else {"methods": 0}
     said = Remark(code="errors" if errors else "no_range", facts=facts if errors else sides)
     verdict, because = _judged(work, lines)
     return Check(rule="R13", name="clusters", verdict=verdict, statistic=said, because=because, lines=lines, made_by=MADE)

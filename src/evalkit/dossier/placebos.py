@@ -56,7 +56,10 @@ def permutation(work: Work) -> Check:
         because=because,
         lines=list(_spread(found)),
         made_by=PERMUTE,
-        remarks=[Remark(code="scale_only", facts={})],
+        remarks=[
+            Remark(code="scale_only", facts={}),
+            *([Remark(code="within_areas", facts={"middle": float(np.nanmedian(others))})] if moves == "within" else []),
+        ],
         draws=[float(value) for value in others[np.isfinite(others)]],
     )
 

@@ -12,6 +12,7 @@ from evalkit.report.blocks import Callout, Fact
 from evalkit.report.firmness import needed, permutation
 from evalkit.report.one_unit import points, range_of, where, without_range
 from evalkit.report.remarks import sentence
+from evalkit.report.sources import count
 from evalkit.report.voice import Voice, has_range
 
 FEW = 5
@@ -30,7 +31,7 @@ def callout(voice: Voice) -> Callout:
     verdict, grade = voice.findings.verdict, voice.findings.grade
     lead, points = _PARTS[verdict](voice)
     key_numbers = () if verdict in DESCRIBED else _key_numbers(voice)
-    all_points = (*_bundle(voice), *points, *_grade(voice), *_few_clusters(voice), *_from_start(voice))
+    all_points = (*_bundle(voice), *points, *_grade(voice), *_departed(voice), *_few_clusters(voice), *_from_start(voice))
     said = grading.label(voice, voice.say(f"verdict.{verdict}"), grade)
     return Callout(verdict, MARKS[verdict], said, lead, key_numbers, all_points, grade.letter if grade else "")
 
@@ -39,6 +40,14 @@ def _grade(voice: Voice) -> list[str]:
     """Say why the evidence has its grade."""
     grade = voice.findings.grade
     return [] if grade is None else [grading.first_reasons(voice, grade, voice.see("table", "grade"))]
+
+
+def _departed(voice: Voice) -> list[str]:
+    """Say on the first page that choices are other than registered."""
+    found = voice.findings.plan
+    if found is None or not found.departures:
+        return []
+    return [voice.say("bottom.departed", count=f"{count(found.departures):,}", table=voice.see("table", "plan_departures"))]
 
 
 def _bundle(voice: Voice) -> list[str]:
@@ -107,7 +116,9 @@ def _small_change(voice: Voice) -> tuple[str, list[str]]:
 def _weak(voice: Voice) -> tuple[str, list[str]]:
     """Say what very weak evidence fits with; its number is a description, and a range without zero says what it leaves out."""
     percent = voice.findings.headline.percent
-    small = percent.low is not None and percent.high is not None and percent.low <= 0 <= percent.high
+    small = grading.of_small_change(voice) or (
+        percent.low is not None and percent.high is not None and percent.low <= 0 <= percent.high
+    )
     key = "small" if small else "higher" if percent.estimate > 0 else "lower"
     one_sided = percent.low is not None and percent.high is not None and not small
     return voice.say(f"bottom.weak_{key}"), [
@@ -169,7 +180,11 @@ def _pretrend_failed(voice: Voice) -> tuple[str, list[str]]:
         test = voice.phrase("pretrend.joint", p=numerals.p_sentence(pretrend.p_value))
         told = voice.phrase("language.parenthesis", outer=told, inner=test)
     lead = voice.join([voice.say("bottom.pretrend_failed", gaps=told), voice.say("bottom.describes")])
-    return lead, [voice.say("bottom.number_only", **_difference(voice)), _compared(voice), voice.say("bottom.cure")]
+    return lead, [
+        voice.say("bottom.number_only", **_difference(voice)),
+        _compared(voice),
+        voice.say("bottom.cure", section=voice.say("heading.firm")),
+    ]
 
 
 def _too_few(voice: Voice) -> tuple[str, list[str]]:

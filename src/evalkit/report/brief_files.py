@@ -8,9 +8,10 @@ from pathlib import Path
 from evalkit.errors import ReportError, unknown
 from evalkit.report import FORMATS, blocks, brief_figures
 from evalkit.report.blocks import Document, Drawing, Figure, Table
-from evalkit.report.brief_voice import DETAILS
+from evalkit.report.brief_voice import DETAILS, Detail
 from evalkit.report.trace import csv_text as numbers_text
 from evalkit.supervision.brief_records import Brief
+from evalkit.words import LANGUAGES
 
 
 def write_files(brief: Brief, lang: str, folder: Path, formats: Sequence[str]) -> list[Path]:
@@ -18,7 +19,8 @@ def write_files(brief: Brief, lang: str, folder: Path, formats: Sequence[str]) -
     for name in formats:
         if name not in FORMATS:
             raise ReportError(unknown("format", name, FORMATS))
-    document, drawings, size = fitted(brief, lang, narrow="html" in formats)
+    detail = same_detail(brief)
+    document, drawings, size, _ = fitted(brief, lang, narrow="html" in formats, least=detail)
     shown = blocks.page(document)
     files = {f"brief.{lang}.{name}": _rendered(name, shown, drawings, size) for name in formats}
     files |= {f"figures/{name}.{lang}.svg": drawing.wide.encode("utf-8") for name, drawing in drawings.items()}
@@ -33,8 +35,17 @@ def write_files(brief: Brief, lang: str, folder: Path, formats: Sequence[str]) -
     return written
 
 
-def fitted(brief: Brief, lang: str, narrow: bool = False) -> tuple[Document, dict[str, Drawing], float]:
-    """Return the fullest document of a brief that fits on its pages, its drawings, and the size of the type.
+def same_detail(brief: Brief) -> Detail:
+    """Return how much a brief tells one by one: what fits in every language, so that none says less than another."""
+    return max((fitted(brief, lang)[3] for lang in LANGUAGES), key=DETAILS.index)
+
+
+def fitted(
+    brief: Brief, lang: str, narrow: bool = False, least: Detail = DETAILS[0]
+) -> tuple[Document, dict[str, Drawing], float, Detail]:
+    """Return the fullest document of a brief that fits on its pages, its drawings, the size of the type, and how much it tells.
+
+    ``least`` is where the search begins: nothing fuller is tried.
 
     Raises
     ------
@@ -46,11 +57,11 @@ def fitted(brief: Brief, lang: str, narrow: bool = False) -> tuple[Document, dic
 
     document = compose(brief, lang)
     drawings = drawn(brief, document, narrow)
-    for detail in DETAILS:
+    for detail in DETAILS[DETAILS.index(least) :]:
         document = compose(brief, lang, detail)
         size = size_that_fits(document, drawings, pages(brief))
         if size is not None and (size >= READABLE or detail == DETAILS[-1]):
-            return document, drawings, size
+            return document, drawings, size, detail
     raise ReportError(
         f"The brief {document.title!r} ({lang}) does not fit on {pages(brief)} pages, the shortest it can be. Its longest sections are "
         f"{longest(document)}. Shorten the names in the study, or write one brief for each run."

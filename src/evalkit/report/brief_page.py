@@ -157,12 +157,14 @@ def _proposed(page: _Page) -> Iterator[Block]:
     voice, brief = page.voice, page.brief
     entries: list[Item] = []
     for name, proposals in (("advice", brief.recommendations), ("ask", brief.questions)):
-        texts = distinct(page.voices[one.run].say(f"brief.{name}.{one.code}", **one.facts) for one in proposals)
-        entries += [Item(text, voice.say(f"brief.label.{name}")) for text in texts[: voice.detail.proposals]]
-        if len(texts) > voice.detail.proposals:
-            entries.append(
-                Item(voice.say(f"brief.{name}_more", count=len(texts) - voice.detail.proposals), voice.say(f"brief.label.{name}"))
-            )
+        label = voice.say(f"brief.label.{name}")
+        for place, run in enumerate(page.voices):
+            texts = distinct(run.say(f"brief.{name}.{one.code}", **one.facts) for one in proposals if one.run == place)
+            most = max(1, voice.detail.proposals // len(page.voices)) if voice.several else voice.detail.proposals
+            shown, rest = [run.named(text) for text in texts[:most]], len(texts) - most
+            if rest > 0:
+                shown[-1] = voice.join([shown[-1], voice.say(f"brief.{name}_more", count=rest)])
+            entries += [Item(text, label) for text in shown]
     if not brief.recommendations:
         yield Paragraph(voice.say("brief.no_advice"))
     yield Listing(tuple(_labelled_once(entries)))

@@ -151,7 +151,8 @@ def _checks(voice: BriefVoice) -> str:
     counts = {name: f"{getattr(checks, name)}" for name in ("doubt", "fail", "not_applicable")} | {
         "unremarkable": f"{checks.passed}"
     }
-    named = voice.say("brief.checks.named", rules=voice.catalogue.listing(checks.named, shown=6)) if checks.named else ""
+    rules = [voice.phrase("language.parenthesis", outer=voice.phrase(f"dossier.{rule}.name"), inner=rule) for rule in checks.named]
+    named = voice.say("brief.checks.named", rules=voice.catalogue.listing(rules, shown=6)) if rules else ""
     return voice.join([voice.say("brief.checks.text", **counts), named])
 
 

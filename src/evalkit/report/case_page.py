@@ -8,6 +8,7 @@ from typing import Literal
 
 from evalkit import numerals
 from evalkit.case_records import Case, Matched, Standing
+from evalkit.evidence_limits import SHOWN
 from evalkit.report.blocks import Block, Callout, Cell, Column, Document, Fact, Facts, Figure, Item, Listing, Paragraph, Row, Table
 from evalkit.report.case_figures import DRAW
 from evalkit.report.county_pages import about, framed, see, signed, size
@@ -18,7 +19,6 @@ from evalkit.report.voice import Voice
 
 __all__ = ["DRAW", "compose"]
 
-SHOWN = 0.05  # a p-value that can never be smaller shows nothing
 LEAST = 0.02  # weights below are told together
 ALONE = 0.9  # a weight from which on one donor stands for all
 TIMES, SHARE = 5, 10  # of the rule by which a gap is not read, as readers are told it

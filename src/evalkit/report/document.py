@@ -82,7 +82,15 @@ def _grade(voice: Voice) -> Iterator[Block]:
 
 
 def _refused(voice: Voice) -> Iterator[Block]:
-    yield from refusals.section(voice, voice.findings.refusals)
+    """Yield why there is no causal figure at all, and for the single programme."""
+    if any(refusal.code != "arrive_together" for refusal in voice.findings.refusals):
+        yield from refusals.section(voice, voice.findings.refusals)
+
+
+def _single(voice: Voice) -> Iterator[Block]:
+    """Yield why there is no figure for the single programme, where there is one for the bundle."""
+    if all(refusal.code == "arrive_together" for refusal in voice.findings.refusals):
+        yield from refusals.section(voice, voice.findings.refusals)
 
 
 def _alike(voice: Voice) -> Iterator[Block]:
@@ -162,6 +170,7 @@ _SECTIONS = {
     "firm": _firm,
     "grade": _grade,
     "refused": _refused,
+    "single": _single,
     "alike": _alike,
     "components": _components,
     "gained": _gained,

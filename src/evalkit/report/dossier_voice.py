@@ -25,7 +25,7 @@ SPANS = (("smallest", "largest"), ("smallest_error", "largest_error"))
 
 # What a number is, by its name; what is no key here is a count or a plain number.
 EFFECTS = {
-    "smallest", "largest", "headline", "two_way", "low", "high", "estimate", "main", "gap", "lower", "upper", "value", "donut",
+    "smallest", "largest", "middle", "headline", "two_way", "low", "high", "estimate", "main", "gap", "lower", "upper", "value", "donut",
     "smallest_error", "largest_error", "clean_mean", "forbidden_mean", "before", "difference", "low_without_donor", "high_without_donor",
     "band_low", "band_high",
 }  # fmt: skip
@@ -96,8 +96,8 @@ class DossierVoice:
             if facts.get(name, 0) is None and self.has(f"dossier.{check.rule}.said.{code}{suffix}"):
                 code += suffix
         for ends in SPANS:
-            same = len({self.told(check, name, facts.get(name), sentence=True) for name in ends}) == 1
-            if same and self.has(f"dossier.{check.rule}.said.{code}_same"):
+            told = {self.told(check, name, facts[name], sentence=True) for name in ends if facts.get(name) is not None}
+            if len(told) == 1 and self.has(f"dossier.{check.rule}.said.{code}_same"):
                 code += "_same"
         return self._coded(check, "said", Remark(code=code, facts=facts))
 

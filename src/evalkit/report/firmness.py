@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evalkit import numerals
+from evalkit.evidence_limits import UNLIMITED
 from evalkit.firm_records import Drifted, Firm, LeftOut, Method, Needed, NotTold, Overturn, Permuted, Power, Seen
 from evalkit.records import Remark
 from evalkit.report.blocks import Cell, Column, Row
@@ -22,15 +23,27 @@ def overturned(voice: Voice, found: Overturn | NotTold) -> Iterator[str]:
         alone = voice.single and found.reason == "too_few"
         yield voice.say("one_unit.overturn" if alone else f"firm.no_overturn_{found.reason}")
         return
-    if found.already:
+    if found.stays_small is not None:
+        yield _of_small_change(voice, found.stays_small)
+    elif found.already:
         yield voice.say("firm.already")
     elif found.breakdown is None:
         yield voice.say("firm.never")
     else:
-        what = voice.say(f"firm.to_{'undo' if voice.findings.verdict == 'pretrend_failed' else 'overturn'}")
+        what = voice.say(f"firm.to_{'undo' if voice.findings.verdict in ('pretrend_failed', 'refused') else 'overturn'}")
         side = voice.phrase(f"firm.{'more' if found.effect > 0 else 'less'}")
         yield voice.say("firm.overturn", what=what, side=side, amount=voice.amount(found.breakdown))
     yield _before(voice, found)
+
+
+def _of_small_change(voice: Voice, multiple: float) -> str:
+    """Say up to which drift a small change stays one, in multiples of the largest before the start."""
+    smallest = numerals.short(voice.findings.smallest_meaningful_percent)
+    if multiple == 0:
+        return voice.say("firm.small_never", smallest=smallest)
+    if multiple >= UNLIMITED:
+        return voice.say("firm.small_always", smallest=smallest)
+    return voice.say("firm.small", multiple=numerals.fixed(multiple, 2), smallest=smallest)
 
 
 def _before(voice: Voice, found: Overturn) -> str:
@@ -38,7 +51,7 @@ def _before(voice: Voice, found: Overturn) -> str:
     if found.largest_before is None:
         return voice.say("firm.before_none")
     told = voice.say("firm.before", amount=voice.amount(found.largest_before))
-    if found.already or found.breakdown is None:
+    if found.already or found.breakdown is None or found.stays_small is not None:
         return told
     if found.breakdown <= found.largest_before:
         return voice.join([told, voice.say("firm.seen_before")])

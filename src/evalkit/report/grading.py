@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from evalkit import numerals
 from evalkit.errors import ReportError
 from evalkit.evidence_limits import UNLIMITED
+from evalkit.firm_records import Overturn
 from evalkit.grade_records import Grade, Reason
 from evalkit.report.blocks import Block, Cell, Column, Paragraph, Row
 from evalkit.report.cells import Made, column, text_cell
@@ -72,7 +73,15 @@ def _variant(voice: StudyVoice, key: str, one: Reason) -> str:
     """Return the ending of a sentence that has words of its own for nought, or for what no multiple reaches."""
     values = [value for value in one.facts.values() if not isinstance(value, str)]
     ending = "_never" if any((value or 0) >= UNLIMITED for value in values) else "_none" if not any(values) else ""
+    if ending == "_none" and "breakdown" in one.facts and of_small_change(voice):
+        ending = "_small"
     return ending if voice.catalogue.has(key + ending) else ""
+
+
+def of_small_change(voice: StudyVoice) -> bool:
+    """Return whether what would be overturned is that the change is too small to be worth telling."""
+    firm = getattr(voice.findings, "firm", None)
+    return firm is not None and isinstance(firm.overturn, Overturn) and firm.overturn.stays_small is not None
 
 
 def _told(voice: StudyVoice, name: str, value: object) -> str:

@@ -12,7 +12,7 @@ from evalkit.report.cells import Made, column, text_cell
 from evalkit.report.sources import count
 from evalkit.report.voice import Speaker, Voice
 
-ENTRIES = ("estimators", "groups", "components", "data")
+ENTRIES = ("estimators", "groups", "components", "checks", "data")
 """Keys whose parts are told one by one: "groups.minority"."""
 CODED = ("scale", "comparison", "base", "method", "unbalanced", "assignment", "sample", "missing_date", "lines")
 """Keys whose values are codes with words of their own."""
@@ -79,6 +79,8 @@ def key_name(voice: Speaker, key: str) -> str:
         named = voice.phrase(f"estimator.{part}.name")
     elif kind == "data" and part in ("rows", "start"):
         named = voice.phrase(f"plan.data.{part}")
+    elif kind == "checks":
+        named = voice.phrase(f"plan.check.{part}")
     return voice.say("plan.key_part", kind=voice.phrase(f"plan.key.{kind}"), part=named)
 
 

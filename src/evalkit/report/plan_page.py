@@ -138,6 +138,12 @@ def _groups(voice: PlanVoice) -> Iterator[Block]:
         yield _table(voice, "plan_groups", 1 + voice.counted, (("group", "left"), ("column", "left"), ("values", "left")), rows)
     if planned.lines:
         yield Paragraph(voice.say("plan.lines", lines=value_text(voice, "lines", planned.lines)))
+    if planned.checks:
+        named = (
+            voice.phrase("language.parenthesis", outer=voice.phrase(f"plan.check.{name}"), inner=voice.catalogue.listing(columns))
+            for name, columns in planned.checks.items()
+        )
+        yield Paragraph(voice.say("plan.checks", parts=voice.catalogue.listing(named)))
     if planned.components:
         parts = voice.catalogue.listing(
             voice.phrase("language.parenthesis", outer=name, inner=column) for name, column in planned.components.items()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from evalkit import numerals
+from evalkit.evidence_limits import SHOWN
 from evalkit.findings import Findings
 from evalkit.grade_records import Refusal
 from evalkit.records import Remark
@@ -18,7 +19,7 @@ def because(voice: StudyVoice, refusal: Refusal) -> str:
     """Return the reason of a refusal as a clause."""
     told = voice.phrase(f"refusal.{refusal.code}{_ending(refusal)}", **_facts(voice, refusal))
     smallest = refusal.facts.get("smallest_p") if refusal.code == "too_few" else None
-    if smallest is None or not isinstance(voice, Voice):
+    if smallest is None or not isinstance(voice, Voice) or (voice.ranges is False and smallest <= SHOWN):
         return told
     rank = voice.phrase("refusal.too_few_rank", smallest_p=numerals.p_value(smallest))
     return rank if voice.ranges else voice.phrase("language.pause").join((told, rank))
@@ -54,14 +55,18 @@ def section(voice: StudyVoice, refusals: list[Refusal]) -> Iterator[Block]:
             voice.join([voice.say(f"refusal.{key}", because=because(voice, refusal)), voice.say("refusal.may_tell", told=told)])
         )
         if refusal.cures:
-            yield Paragraph(voice.say("refusal.cures"))
+            yield Paragraph(voice.say("refusal.cures" if sum(bool(one.cures) for one in refusals) == 1 else "refusal.cures_this"))
             yield Listing(tuple(Item(capitalised(cure(voice, one))) for one in refusal.cures))
 
 
 def cures(voice: StudyVoice, refusals: list[Refusal]) -> list[str]:
-    """Return in one sentence which data would cure refusals, nothing where none would."""
-    told = distinct(cure(voice, one) for refusal in refusals for one in refusal.cures)
-    return [voice.say("refusal.cures_listed", cures=voice.phrase("language.pause").join(told))] if told else []
+    """Return in one sentence which data would cure refusals, each of which has to be; nothing where none would."""
+    pause = voice.phrase("language.pause")
+    told = [pause.join(distinct(cure(voice, one) for one in refusal.cures)) for refusal in refusals if refusal.cures]
+    if len(told) < 2:
+        return [voice.say("refusal.cures_listed", cures=told[0])] if told else []
+    numbered = (voice.phrase("refusal.cures_numbered", number=number, cures=one) for number, one in enumerate(told, 1))
+    return [voice.say("refusal.cures_each", cures=pause.join(numbered))]
 
 
 def cure(voice: StudyVoice, remark: Remark) -> str:

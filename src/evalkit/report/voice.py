@@ -286,7 +286,8 @@ class Voice(StudyVoice):
     @cached_property
     def ranges(self) -> bool:
         """Whether the report gives ranges at all: with too few clusters on one side it gives none."""
-        return has_range(self.findings.headline.effect)
+        headline = getattr(self.findings, "headline", None)  # a brief speaks of studies without a causal figure too
+        return headline is None or has_range(headline.effect)
 
     @cached_property
     def alone(self) -> Alone | None:

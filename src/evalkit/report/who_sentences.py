@@ -47,18 +47,25 @@ def group_items(voice: WhoVoice, found: Groups) -> Iterator[str]:
     """Say of each group what is found in it, with what a reader must know of its figure."""
     for row in found.rows:
         said = [group_sentence(voice, row)]
-        if row.pretrend_p is not None and row.pretrend_p < FAILED:
-            said.append(voice.say("gains.groups.apart", group=voice.word(row.word), p=numerals.p_sentence(row.pretrend_p)))
+        if (p := _apart(row)) is not None:
+            said.append(voice.say("gains.groups.apart", group=voice.word(row.word), p=numerals.p_sentence(p)))
         if row.fixed:
             names = voice.listed([voice.covariate(name) for name in row.fixed])
             said.append(voice.say("gains.groups.fixed", group=voice.word(row.word), names=names))
         yield voice.join(said)
 
 
+def _apart(row: GroupFound) -> float | None:
+    """Return the p-value of the years before where the two sides of a group moved differently in them, nothing where not."""
+    return row.pretrend_p if row.pretrend_p is not None and row.pretrend_p < FAILED else None
+
+
 def difference_texts(voice: WhoVoice, found: Groups) -> Iterator[str]:
     """Say how groups differ from one another, and who is in none."""
+    apart = {row.name for row in found.rows if _apart(row) is not None}
     for one in found.differences:
-        yield _difference(voice, one)
+        parted = [voice.say("gains.groups.difference_apart")] if {one.one, one.other} & apart else []
+        yield voice.join([_difference(voice, one), *parted])
     for column, units in found.without_value.items():
         yield voice.say("gains.groups.without_value", column=column, units=voice.count_units(units))
 

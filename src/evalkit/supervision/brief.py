@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from evalkit.supervision.recommendations import questions, recommendations
 from evalkit.supervision.response import response_to
 
 FINDINGS = "findings.json"
+MANIFEST = "manifest.json"
 NOT_COMPUTED = NotTold(reason="not_computed")
 Read = TypeVar("Read")
 
@@ -55,6 +57,10 @@ def brief(
     """
     if stage not in get_args(Stage):
         raise ReportError(unknown("stage", stage, get_args(Stage)))
+    if sites is not None and ledger is None:
+        raise ReportError(
+            "sites= (--sites) counts the sites visited for a ledger, and none is given. Name the ledger, or leave it out."
+        )
     listed = [Path(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
     if not listed:
         raise ReportError("A brief needs at least one run. Give the folders of runs, such as outputs/industry-1f2e3d4c5b.")
@@ -116,6 +122,7 @@ def _findings(folder: Path) -> Findings | Described:
 
 
 def _stored(path: Path) -> dict[str, Any]:
+    _judge_untouched(path)
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as wrong:
@@ -123,6 +130,21 @@ def _stored(path: Path) -> dict[str, Any]:
     if not isinstance(stored, dict):
         raise ReportError(f"{path.parent.name}/{path.name} holds no record. Run the study again.")
     return stored
+
+
+def _judge_untouched(path: Path) -> None:
+    """Refuse a record that is not as its run wrote it; results of a folder without a manifest are taken as they are."""
+    listed = path.parent / MANIFEST
+    if not listed.is_file():
+        return
+    try:
+        wrote = json.loads(listed.read_text(encoding="utf-8"))["outputs"].get(path.name)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, AttributeError, TypeError) as wrong:
+        raise ReportError(f"{path.parent.name}/{MANIFEST} is no manifest of a run: {wrong}. Run the study again.") from wrong
+    if wrote is not None and wrote != hashlib.sha256(path.read_bytes()).hexdigest():
+        raise ReportError(
+            f"{path.parent.name}/{path.name} is not as the run wrote it: its sha256 differs from that in {MANIFEST}. Run the study again."
+        )
 
 
 Kind = TypeVar("Kind", bound=BaseModel)

@@ -149,13 +149,13 @@ def _judged(table: pd.DataFrame, name: str) -> pd.DataFrame:
     for column in ("wave2_state", "state_date", "root_level"):
         if column not in told:
             told[column] = ""
-    for column in ("problem_id", "site_id"):
+    for column in ("problem_id", "site_id", "kind"):
         _refuse(
             name,
             column,
             told.index[told[column] == ""],
             told[column],
-            "is empty: give every problem its own, and the site it was found at",
+            "is empty: give every problem its own number, the site it was found at, and its kind",
         )
     twice = told["problem_id"].duplicated(keep=False)
     _refuse(name, "problem_id", told.index[twice], told["problem_id"], "stands twice: a problem keeps one row through all rounds")
@@ -164,8 +164,23 @@ def _judged(table: pd.DataFrame, name: str) -> pd.DataFrame:
     _coded(told, name, "wave2_state", SECOND)
     _coded(told, name, "root_level", LEVELS | {"": ""})
     _dated(told, name)
+    _refuse_names(told, name)
     told["kind"] = told["kind"].map(safe)
     return told
+
+
+def _refuse_names(told: pd.DataFrame, name: str) -> None:
+    """Refuse kinds of problem that hold the name of somebody in the ledger: kinds are told, and nobody is."""
+    columns = [column for column in ("responsible", "verified_by") if column in told]
+    people = {cell for column in columns for cell in told[column] if len(cell) > 1}
+    named = [int(row) for row, kind in zip(told.index, told["kind"], strict=True) if any(person in kind for person in people)]
+    _refuse(
+        name,
+        "kind",
+        named,
+        pd.Series("", told.index),
+        "names somebody who is responsible or verified. Write what kind of problem it is",
+    )
 
 
 def _plain(text: str) -> str:

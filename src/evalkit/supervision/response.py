@@ -90,6 +90,11 @@ def response_to(given: str | Path | None, results: Path, studies: Sequence[str],
         return Response(status="none_received")
     path = own if given is None else Path(given)
     path = path if path.suffix else path / NAME
+    if given is not None and not path.is_file():
+        raise ReportError(
+            f"There is no response {_told(path)}. Give the file with the locality's response, or leave --response out: then its slot is opened "
+            "beside the runs."
+        )
     found = received(opened(path, run_ids), run_ids)
     if stage == "final" and found.status == "awaited":
         raise ReportError(

@@ -12,7 +12,7 @@ help:
 	@echo "make test       set up and run the tests"
 	@echo "make test-fast  the quick tests"
 	@echo "make simulations  the long simulations of sizes, of which make test runs small versions"
-	@echo "make selfcheck  evaluate worlds with a known truth and record how often what is said: about two hours; goes on where it stopped"
+	@echo "make selfcheck  evaluate worlds with a known truth and record how often what is said: about three quarters of an hour; goes on where it stopped"
 	@echo "make lint types style and types"
 	@echo "make demo       regenerate the simulated data in data/demo"
 	@echo "make notebooks  execute the committed notebooks again on the demo data"

@@ -169,6 +169,58 @@ def test_more_dose_and_an_untouched_outcome_are_looked_at_where_they_are_named()
     assert (found.evidence.untouched_p or 0) > 0.01 and found.evidence.untouched_within is False  # rain varies by ten per cent
 
 
+def test_a_gain_that_falls_with_the_dose_is_no_support() -> None:
+    frame = panel(units=60, covered=30, gain=0.0)
+    number = frame["county"].str[1:].astype(int)
+    dose = np.where(number < 30, number % 3 + 1.0, 0.0)
+    after = (frame["start"] > 0) & (frame["year"] >= frame["start"])
+    frame = frame.assign(dose=dose, income=frame["income"] * np.exp((0.2 - 0.05 * dose) * after))
+    found = judged(frame, checks={"intensity": "dose"})
+    assert isinstance(found, Findings) and found.evidence is not None and found.grade is not None
+    assert found.headline.effect.estimate > 0 and (found.evidence.dose_p or 1) < 0.01
+    assert found.evidence.dose_monotone is False and "dose_response" not in [one.rule for one in found.grade.reasons]
+
+
+def test_units_that_the_study_leaves_out_are_lost_all_the_same() -> None:
+    frame = panel(units=40, covered=20)
+    number = frame["county"].str[1:].astype(int)
+    found = judged(frame[~((number < 8) & (frame["year"] >= 2017))], unbalanced="drop_units")
+    assert isinstance(found, Findings) and found.evidence is not None and found.grade is not None
+    assert found.evidence.attrition_gap == pytest.approx(0.4) and found.evidence.missing_share == pytest.approx(16 / 320)
+    assert "uneven_loss" in [one.rule for one in found.grade.reasons]
+
+
+@pytest.mark.parametrize(("shift", "unlike"), [(0.5, True), (0.0, False)])
+def test_groups_that_a_lot_drew_do_not_stand_far_apart_before_the_start(shift: float, unlike: bool) -> None:
+    frame = panel(units=60, covered=30)
+    frame["income"] *= np.exp(shift * (frame["start"] > 0))
+    found = judged(frame, assignment="lottery")
+    assert isinstance(found, Findings) and found.evidence is not None and found.grade is not None
+    assert ((found.evidence.start_p or 0) < 0.01) is unlike
+    assert ("lot_unlike_start" in [one.rule for one in found.grade.reasons]) is unlike
+
+
+def test_programmes_that_columns_tell_to_arrive_together_give_the_effect_their_names(plain: Findings) -> None:
+    assert [words.en for words in plain.bundle] == ["industry support", "health support"]
+    (remark,) = [one for one in plain.remarks if one.code == "BUNDLE"]
+    assert remark.facts["share"] == plain.evidence.bundle_share == 9 / 12 if plain.evidence else False
+    for lang, names in (("zh", ("产业帮扶", "健康帮扶")), ("en", ("industry support", "health support"))):
+        lead = notebook.bottom_line(plain, lang)
+        assert all(name in lead.split("\n")[2] for name in names), lead
+    titles = [block.text for block in document.compose(plain, "zh").blocks if block.kind == "heading"]
+    assert any("单项" in title for title in titles) and not any("为什么不给出因果数字" in title for title in titles)
+
+
+def test_the_money_of_one_programme_is_not_set_against_the_gain_of_several() -> None:
+    asked = {
+        "cost": {"spent": {"total": 6e6}, "people": 1000, "source": {"zh": "测试", "en": "test"}},
+        "checks": {"other_programmes": {"other": {"zh": "健康帮扶", "en": "health support"}}},
+    }
+    found = judged(panel(units=60, covered=30), **asked)
+    assert isinstance(found, Findings) and found.verdict == "gain" and found.cost is not None
+    assert found.cost.bought == NotTold(reason="bundle")
+
+
 def test_an_outcome_that_is_known_well_and_did_not_move_raises_the_grade() -> None:
     frame = panel().assign(rain=lambda one: np.random.default_rng(9).normal(50, 0.5, len(one)))
     found = judged(frame, checks={"untouched": {"rain": {"zh": "降雨", "en": "rainfall"}}})

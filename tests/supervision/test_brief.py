@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -138,6 +139,28 @@ def test_a_final_brief_needs_the_response_or_that_there_is_none(run: Run) -> Non
     with pytest.raises(ReportError, match="cannot be 'none_received'"):
         brief(folder, response="none_received", stage="final")
     assert brief(folder, stage="final").response.status == "received"
+
+
+def test_a_response_that_is_not_there_is_told_and_not_made(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"There is no response .*answr\.md.*leave --response out"):
+        brief(run(), response=tmp_path / "answr.md")
+    assert not (tmp_path / "answr.md").exists()
+
+
+def test_sites_without_a_ledger_are_told(run: Run) -> None:
+    with pytest.raises(ReportError, match="--sites.*none is given"):
+        brief(run(), sites=6)
+
+
+def test_findings_that_were_changed_after_the_run_are_refused(run: Run) -> None:
+    folder = run()
+    content = (folder / "findings.json").read_bytes()
+    listed = {"outputs": {"findings.json": hashlib.sha256(content).hexdigest()}}
+    (folder / "manifest.json").write_text(json.dumps(listed), encoding="utf-8")
+    assert brief(folder).runs
+    (folder / "findings.json").write_bytes(content.replace(b'"level"', b'"level" '))
+    with pytest.raises(ReportError, match=r"findings\.json is not as the run wrote it.*Run the study again"):
+        brief(folder)
 
 
 def test_a_response_that_is_not_utf_8_is_refused(run: Run, tmp_path: Path) -> None:

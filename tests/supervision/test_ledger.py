@@ -138,6 +138,8 @@ BAD: list[tuple[list[dict[str, str]], str]] = [
     ([{"problem_id": "P1"}, {"problem_id": "P1"}], r"problem_id in row 2 \('P1'\), row 3 \('P1'\) stands twice"),
     ([{"problem_id": ""}], "problem_id in row 2 is empty"),
     ([{}, {"site_id": ""}], "site_id in row 3 is empty"),
+    ([{"kind": ""}], "kind in row 2 is empty: give every problem .* its kind"),
+    ([{"kind": "李小明克扣补贴", "responsible": "李小明"}], "kind in row 2 names somebody who is responsible or verified"),
     ([{"found_date": "去年"}], r"found_date in row 2 \('去年'\) is no date"),
     ([{"found_date": "2018-02-30"}], "found_date in row 2"),
     ([{"state_date": "2018-01-01"}], "state_date in row 2 .* lies before found_date"),

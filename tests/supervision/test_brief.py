@@ -148,7 +148,7 @@ def test_a_response_that_is_not_there_is_told_and_not_made(run: Run, tmp_path: P
 
 
 def test_sites_without_a_ledger_are_told(run: Run) -> None:
-    with pytest.raises(ReportError, match="--sites.*none is given"):
+    with pytest.raises(ReportError, match=r"--sites.*none is given"):
         brief(run(), sites=6)
 
 

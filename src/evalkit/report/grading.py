@@ -37,7 +37,7 @@ def first_reasons(voice: StudyVoice, grade: Grade, table: str) -> str:
     """Say on the first page why the grade is what it is: the ceiling, and the reasons that weigh most."""
     ceiling, *moved = grade.reasons
     down = sorted((one for one in moved if one.kind in ("down", "cap")), key=_weight, reverse=True)[:SHOWN]
-    up = [one for one in moved if one.kind == "up"][:1]
+    up = [one for one in moved if one.kind == "up"][:1] if down else []  # above the ceiling nothing raises a grade
     if grade.letter == "N":
         return voice.say("grade.first", named=named(voice, grade), reasons=reason(voice, ceiling), table=table)
     told = _lowered(voice, grade, down) if down else voice.phrase("grade.plain", ceiling=ceiling.to)

@@ -90,7 +90,7 @@ def response_to(given: str | Path | None, results: Path, studies: Sequence[str],
         return Response(status="none_received")
     path = own if given is None else Path(given)
     path = path if path.suffix else path / NAME
-    if given is not None and not path.is_file():
+    if given is not None and not path.is_file() and path.parent.parent.name != FOLDER:  # a slot may still have to be opened
         raise ReportError(
             f"There is no response {_told(path)}. Give the file with the locality's response, or leave --response out: then its slot is opened "
             "beside the runs."

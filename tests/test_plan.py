@@ -240,6 +240,19 @@ def test_groups_may_be_added_and_when_they_go_or_are_defined_otherwise_it_is_tol
     assert run(counties, both, one).added == ["groups.near"]
 
 
+def test_checks_may_be_added_and_when_they_go_it_is_told(counties, quick, tmp_path):
+    """A check can move the grade: one that was added after the plan is no choice made beforehand."""
+    asked = {"untouched": {"population": {"zh": "人口", "en": "population"}}, "regions": ["prefecture_id"]}
+    one = write(of(counties, study(checks={"regions": ["prefecture_id"]})), tmp_path / "one.json")
+    assert read(one).planned.checks == {"regions": ["prefecture_id"]}
+    assert run(counties, study(checks=asked), one).added == ["checks.untouched"]
+    both = write(of(counties, study(checks=asked)), tmp_path / "both.json")
+    assert run(counties, study(checks={"regions": ["prefecture_id"]}), both).departures == [
+        Departure(key="checks.untouched", planned=["population"], done=None)
+    ]
+    assert run(counties, study(checks=asked | {"draws": 99}), both).departures == []
+
+
 def test_an_estimator_that_no_longer_applies_is_a_departure_and_a_new_one_an_addition(counties, quick, tmp_path):
     path = write(of(counties), tmp_path / "p.json")
     varying = run(counties, study(base="varying"), path)

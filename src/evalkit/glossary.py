@@ -13,7 +13,7 @@ from evalkit.words import LANGUAGES, catalogue
 
 PREFIX = "glossary."
 # Terms that readers know or ask for, which the reports say in other words or leave to other work.
-GENERAL = frozenset({"cliff", "counterfactual", "discontinuity", "marginal_household"})
+GENERAL = frozenset({"cliff", "counterfactual", "discontinuity", "marginal_household", "sensitivity"})
 PAGES = {"en": "glossary.md", "zh": "glossary.zh-CN.md"}
 STYLE = """
 :root{color-scheme:light dark}

@@ -130,7 +130,7 @@ class Study(BaseModel):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     seed: int
     smallest_meaningful_percent: float = Field(
-        default=3.0, gt=0, le=100, description="the smallest change worth telling, in per cent of base income"
+        default=3.0, gt=0, le=25, description="the smallest change worth telling, in per cent of base income"
     )
     assignment: Literal["chosen", "lottery"] = Field(default="chosen", description="lottery when chance decided who is covered")
     sample: Literal["everyone", "exited"] = Field(

@@ -123,6 +123,22 @@ def test_one_table_holds_every_rule_in_order_with_what_it_cannot_see(dossier: Do
     assert [row.marked for row in rows] == [True, True, False, False, False, False, False]
 
 
+def test_a_span_is_told_by_both_ends_and_by_one_where_they_are_the_same(dossier: Dossier, lang: str) -> None:
+    said = table(compose(dossier, lang), "dossier_verdicts").rows[3].cells[2]
+    assert "0.9" in said.text + said.detail and "1.2" in said.text + said.detail
+    same = [c.model_copy(update={"statistic": remark("errors", methods=3, smallest_error=0.009, largest_error=0.009)}) for c in dossier.checks if c.rule == "R13"]  # fmt: skip
+    (row,) = table(compose(dossier.model_copy(update={"checks": same}), lang), "dossier_verdicts").rows
+    assert (row.cells[2].text + row.cells[2].detail).count("0.9") == 1
+
+
+def test_what_a_public_report_hides_and_a_refused_study_have_words(dossier: Dossier, lang: str) -> None:
+    hidden = [c.model_copy(update={"verdict": "not_applicable", "statistic": remark("none"), "because": remark("hidden"), "lines": []}) for c in dossier.checks if c.rule == "R4"]  # fmt: skip
+    findings = dossier.findings.model_copy(update={"verdict": "refused"})
+    told = "\n".join(sentences(compose(dossier.model_copy(update={"checks": hidden, "findings": findings}), lang)))
+    assert {"zh": "公开的报告不列出", "en": "Not shown in a public report"}[lang] in told
+    assert {"zh": "主报告不作因果判断", "en": "The main report gives no causal judgement"}[lang] in told
+
+
 def test_the_placebo_always_says_what_it_cannot_see(dossier: Dossier, lang: str) -> None:
     row = table(compose(dossier, lang), "dossier_verdicts").rows[2]
     assert SCALE_ONLY[lang] in row.cells[2].detail and SCALE_ONLY[lang] in row.cells[3].detail

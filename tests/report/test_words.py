@@ -356,6 +356,16 @@ NAMED_BY_DATA = ("cluster.", "correction.", "correction_note.", "reference.", "e
 BUNDLES = ((2, (0.0482, 0.0561, 0.06, 0.05)), (3, (None, 0.0561, None, None)), (3, (None, None, None, None)))
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize(("multiple", "told"), [(0.0, ("四分之一", "a quarter")), (0.5, ("0.50倍", "0.50 times")), (1e9, ("所考察的倍数", "all multiples"))])  # fmt: skip
+def test_of_a_small_change_it_is_told_what_would_make_it_worth_telling(
+    multiple: float, told: tuple[str, str], lang: str, example_findings: Any, example_firm: Any
+) -> None:
+    overturn = example_firm("small_change").overturn.model_copy(update={"stays_small": multiple})
+    text = joined(compose(example_findings("small_change", firm=example_firm("small_change", overturn=overturn)), lang))
+    assert told[lang == "en"] in text and {"zh": "推翻本结论需要", "en": "What would overturn this conclusion"}[lang] not in text
+
+
 def firm_in_every_way(example_findings: Any, example_firm: Any) -> list[Any]:
     """Findings that are firm or not in all the ways there are words for."""
     plain, few = example_firm(), example_firm("too_few")

@@ -29,6 +29,7 @@ NOTEBOOK = "10_intervention_effect.ipynb"
 INTAKE_NOTEBOOK = "00_data_intake.ipynb"
 WHOLE = "the whole area, without --county"
 COMPARED = "somebody to compare with; the report says what may be told without, and which data would cure it"
+EXITED = "everybody ever on the register: with sample: exited the data hold those alone who left poverty, in every county"
 PAGES = {
     "dossier": "11_robustness_dossier.ipynb",
     "who": "12_who_gains.ipynb",
@@ -171,7 +172,8 @@ def _lacking(job: Job, study: Study, loaded: Loaded, comparison: Comparison | No
         "scan": {
             "county: (the column of counties) in the study": study.county is None,
             WHOLE: bool(job.county),
-            COMPARED: comparison is None or study.sample == "exited",
+            COMPARED: comparison is None,
+            EXITED: study.sample == "exited",
         },
         "case": {
             "--county, the code or name of one county": not job.county,

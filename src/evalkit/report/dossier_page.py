@@ -93,6 +93,8 @@ def _summary(page: DossierVoice) -> Iterator[Block]:
     checks = page.dossier.checks
     of = {verdict: [check for check in checks if check.verdict == verdict] for verdict in ORDER}
     counted = {verdict: f"{count(found, of=checks)}" for verdict, found in of.items()}
+    if page.voice.findings.verdict == "refused":
+        yield Paragraph(page.say("dossier.summary.refused"))
     yield Paragraph(page.say("dossier.summary.counted", checks=f"{count(checks)}", **counted))
     if opened := [*of["fail"], *of["doubt"]]:
         yield Paragraph(page.say("dossier.summary.open"))

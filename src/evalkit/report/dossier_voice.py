@@ -11,7 +11,7 @@ from evalkit import numerals
 from evalkit.dossier_records import Check, Dossier, Line
 from evalkit.records import Remark
 from evalkit.report.remarks import sentence as remark_of_report
-from evalkit.report.sources import Traced, distinct
+from evalkit.report.sources import Traced, distinct, without_marks
 from evalkit.report.voice import Voice
 
 MARKS = {"pass": "○", "doubt": "◇", "fail": "▲", "not_applicable": "—"}
@@ -96,7 +96,9 @@ class DossierVoice:
             if facts.get(name, 0) is None and self.has(f"dossier.{check.rule}.said.{code}{suffix}"):
                 code += suffix
         for ends in SPANS:
-            told = {self.told(check, name, facts[name], sentence=True) for name in ends if facts.get(name) is not None}
+            told = {
+                without_marks(self.told(check, name, facts[name], sentence=True)) for name in ends if facts.get(name) is not None
+            }
             if len(told) == 1 and self.has(f"dossier.{check.rule}.said.{code}_same"):
                 code += "_same"
         return self._coded(check, "said", Remark(code=code, facts=facts))

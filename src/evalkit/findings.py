@@ -367,15 +367,15 @@ class About(Frozen):
 class Described(About):
     """A study without a causal figure: why none can be given, what changed, and what would cure it.
 
-    ``trends`` are the means of those covered and, where there are some, of others; ``units``, ``treated_units`` and ``rows`` are
-    counts, absent where a public report hides them.
+    ``trends`` are the means of those covered and, where there are some, of others. A public report on fewer households than may be
+    told is refused, so that counts are always there.
     """
 
     verdict: Literal["refused"] = "refused"
-    units: int | None
-    treated_units: int | None
+    units: int
+    treated_units: int
     periods: list[int]
-    rows: int | None
+    rows: int
 
 
 class Findings(About):
@@ -383,8 +383,8 @@ class Findings(About):
 
     Effects are in the outcome's unit: log points on the log scale (0.05 is about 5 per cent), money on the level scale.
     ``other_scale`` is the headline of the same study on the level scale, as a check of the log scale; absent where the
-    study itself is on the level scale; ``other_pretrend`` is its joint test of the years before. The verdict ``too_few`` (too few treated or comparison clusters for an interval) comes
-    before all others: no range, no p-value, no pre-trend test. ``path_critical`` is absent where clusters are too few for a band.
+    study itself is on the level scale; ``other_pretrend`` is its joint test of the years before. The verdict ``too_few`` (too few treated
+    or comparison clusters for an interval) comes before all others but ``refused``: no range, no p-value, no pre-trend test. ``path_critical`` is absent where clusters are too few for a band.
     ``groups_named`` are the groups that the study names beforehand, whose effects stand on a page of their own; absent without any.
     """
 

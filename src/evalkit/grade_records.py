@@ -22,8 +22,8 @@ class Evidence(Frozen):
     p-value that randomisation can give. ``estimators_opposed`` and ``estimators_outside`` count other estimators with another sign, and
     outside the range of the headline; ``money_opposed`` says that the same comparison in money has the other sign.
     ``definition_break`` says that the definition of income changes within the window and touches the groups differently, ``straddles``
-    that the range holds both zero and a change worth telling, ``start_p`` is of a difference in level before the start between groups drawn by lot, ``untouched_within`` says that a move worth telling of the outcomes that the
-    programme cannot touch lies outside their ranges.
+    that the range holds both zero and a change worth telling. ``start_p`` is of a difference in level before the start, between groups
+    drawn by lot. ``untouched_within`` says that for outcomes that the programme cannot touch a move worth telling lies outside the range.
     """
 
     design: Literal["lottery", "discontinuity", "parallel", "matching", "before_after"]

@@ -19,7 +19,7 @@ def because(voice: StudyVoice, refusal: Refusal) -> str:
     """Return the reason of a refusal as a clause."""
     told = voice.phrase(f"refusal.{refusal.code}{_ending(refusal)}", **_facts(voice, refusal))
     smallest = refusal.facts.get("smallest_p") if refusal.code == "too_few" else None
-    if smallest is None or not isinstance(voice, Voice) or (voice.ranges is False and smallest <= SHOWN):
+    if smallest is None or not isinstance(voice, Voice) or (not voice.ranges and smallest <= SHOWN):
         return told
     rank = voice.phrase("refusal.too_few_rank", smallest_p=numerals.p_value(smallest))
     return rank if voice.ranges else voice.phrase("language.pause").join((told, rank))
